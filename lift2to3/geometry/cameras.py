@@ -1,0 +1,176 @@
+"""The user's calibrated camera, and the intrinsics-free `View` of it that everything inside uses."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple
+
+import cv2
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from lift2to3.conventions import NEAR_M
+
+
+class View(NamedTuple):
+    """A camera without intrinsics: ``x_cam = cam_from_world @ x_world + translation`` (metres)."""
+
+    cam_from_world: Float[Array, "*batch 3 3"]
+    translation: Float[Array, "*batch 3"]
+
+    @property
+    def centre(self) -> Float[Array, "*batch 3"]:
+        """The camera's position in the world, metres."""
+        return -jnp.einsum("...ji,...j->...i", self.cam_from_world, self.translation)
+
+
+def look_at(
+    centre: Float[Array, "*batch 3"],
+    target: Float[Array, "*batch 3"],
+    roll_rad: Float[Array, "*batch"] | float = 0.0,
+) -> View:
+    """A view at ``centre`` whose optical axis meets ``target``, its x axis level before the roll.
+
+    Undefined where the target lies exactly above or below the centre.
+    """
+    forward = target - centre
+    forward = forward / jnp.linalg.norm(forward, axis=-1, keepdims=True)
+    # right = forward × up, with up = z
+    right = jnp.stack([forward[..., 1], -forward[..., 0], jnp.zeros_like(forward[..., 0])], -1)
+    right = right / jnp.linalg.norm(right, axis=-1, keepdims=True)
+    down = jnp.cross(forward, right)
+    cos, sin = jnp.cos(roll_rad)[..., None], jnp.sin(roll_rad)[..., None]
+    right, down = cos * right + sin * down, cos * down - sin * right
+    cam_from_world = jnp.stack([right, down, forward], axis=-2)
+    return View(cam_from_world, -jnp.einsum("...ij,...j->...i", cam_from_world, centre))
+
+
+def to_camera(
+    view: View, points_world: Float[Array, "*batch points 3"]
+) -> Float[Array, "*batch points 3"]:
+    """World points in the view's camera frame, metres."""
+    rotated = jnp.einsum("...ij,...pj->...pi", view.cam_from_world, points_world)
+    return rotated + view.translation[..., None, :]
+
+
+def project(
+    view: View, points_world: Float[Array, "*batch points 3"]
+) -> Float[Array, "*batch points 2"]:
+    """Normalised image coordinates ``(x_cam, y_cam) / z_cam``; z is held at `NEAR_M` or more."""
+    points_cam = to_camera(view, points_world)
+    return points_cam[..., :2] / jnp.maximum(points_cam[..., 2:], NEAR_M)
+
+
+def ray_directions(
+    view: View, n: Float[Array, "*batch points 2"]
+) -> Float[Array, "*batch points 3"]:
+    """World direction of each normalised image point's ray, scaled to unit depth (z_cam = 1)."""
+    ray_cam = jnp.concatenate([n, jnp.ones_like(n[..., :1])], axis=-1)
+    return jnp.einsum("...ji,...pj->...pi", view.cam_from_world, ray_cam)
+
+
+def _array(name: str, value: object, shape: tuple[int, ...]) -> np.ndarray:
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"camera {name}: wanted {shape} numbers, found {value!r}") from error
+    if array.shape != shape:
+        raise ValueError(f"camera {name}: wanted shape {shape}, found {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"camera {name} is not finite: found {array.tolist()}")
+    return array
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Camera:
+    """A calibrated camera: ``x_cam = R @ x_world + t``, world in metres, z up, floor at z = 0.
+
+    Attributes:
+        K: intrinsics in pixels, (3, 3).
+        R: rotation of world into camera axes (OpenCV: x right, y down, z forward), (3, 3).
+        t: translation in metres, (3,). Not the camera's position: that is ``-R.T @ t``.
+        size: image width and height in pixels.
+        dist: OpenCV lens distortion (4, 5, 8, 12 or 14 numbers), or None.
+
+    Raises:
+        ValueError: values that no real camera has; the message says what was found and wanted.
+    """
+
+    K: np.ndarray
+    R: np.ndarray
+    t: np.ndarray
+    size: tuple[int, int]
+    dist: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        """Check and convert every field."""
+        K, R = _array("K", self.K, (3, 3)), _array("R", self.R, (3, 3))
+        t = _array("t", np.reshape(np.asarray(self.t, dtype=object), -1).tolist(), (3,))
+        width, height = (int(side) for side in _array("size", self.size, (2,)))
+        if min(width, height) <= 0:
+            raise ValueError(f"camera size: wanted (width, height) in pixels, found {self.size}")
+        off = float(np.abs(R @ R.T - np.eye(3)).max())
+        if off > 1e-3:
+            raise ValueError(
+                f"camera R is not a rotation: R Rᵀ differs from the identity by {off:.2g}; wanted an "
+                "orthonormal 3×3 world-to-camera matrix (a Rodrigues vector goes through cv2.Rodrigues)"
+            )
+        if np.linalg.det(R) < 0:
+            raise ValueError(
+                "camera R has determinant -1 (a mirror, not a rotation); wanted +1: an axis is "
+                "flipped, often y or z from an OpenGL or Blender camera; OpenCV has y down, z forward"
+            )
+        if K[0, 0] <= 0 or K[1, 1] <= 0 or abs(K[2, 2] - 1) > 1e-6 or np.abs(K[2, :2]).max() > 1e-6:
+            raise ValueError(
+                f"camera K: wanted [[fx, s, cx], [0, fy, cy], [0, 0, 1]] in pixels with positive focal "
+                f"lengths, found {K.tolist()}"
+            )
+        cx, cy = K[0, 2], K[1, 2]
+        if not (0 <= cx <= width and 0 <= cy <= height):
+            raise ValueError(
+                f"camera K and size disagree: the principal point ({cx:.0f}, {cy:.0f}) lies outside "
+                f"the {width}×{height} image; wanted K calibrated at this very resolution and size as "
+                "(width, height)"
+            )
+        dist = self.dist
+        if dist is not None:
+            dist = np.asarray(dist, dtype=np.float64).reshape(-1)
+            if dist.size not in (4, 5, 8, 12, 14) or not np.isfinite(dist).all():
+                raise ValueError(
+                    f"camera dist: wanted 4, 5, 8, 12 or 14 finite OpenCV coefficients, found "
+                    f"{np.asarray(self.dist).tolist()}"
+                )
+        for field, value in (("K", K), ("R", R), ("t", t), ("size", (width, height)), ("dist", dist)):
+            object.__setattr__(self, field, value)
+
+    @property
+    def centre(self) -> np.ndarray:
+        """The camera's position in the world, metres. (3,)"""
+        return -self.R.T @ self.t
+
+    @property
+    def view(self) -> View:
+        """The camera with intrinsics and distortion taken out."""
+        return View(jnp.asarray(self.R), jnp.asarray(self.t))
+
+    def normalise(self, keypoints_px: np.ndarray) -> np.ndarray:
+        """Pixels (..., 2) → undistorted normalised image coordinates (..., 2); NaN stays NaN."""
+        flat = np.asarray(keypoints_px, dtype=np.float64).reshape(-1, 1, 2)
+        out = np.full_like(flat, np.nan)
+        seen = np.isfinite(flat).all(axis=(1, 2))
+        if seen.any():
+            out[seen] = cv2.undistortPoints(flat[seen], self.K, self.dist)
+        return out.reshape(np.shape(keypoints_px))
+
+    def project(self, points_world: np.ndarray) -> np.ndarray:
+        """World points (..., 3) in metres → distorted pixels (..., 2); NaN behind the camera."""
+        flat = np.asarray(points_world, dtype=np.float64).reshape(-1, 3)
+        points_cam = flat @ self.R.T + self.t
+        out = np.full((len(flat), 2), np.nan)
+        front = points_cam[:, 2] > 1e-6  # also False for NaN points
+        if front.any():
+            none = np.zeros(3)
+            pixels, _ = cv2.projectPoints(points_cam[front], none, none, self.K, self.dist)
+            out[front] = pixels.reshape(-1, 2)
+        return out.reshape(*np.shape(points_world)[:-1], 2)

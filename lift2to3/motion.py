@@ -1,0 +1,183 @@
+"""The records at the border: 2D `Keypoints` in, absolute 3D `Motion` out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from lift2to3.skeletons import SKELETONS, Skeleton, get_skeleton
+
+
+class Keypoints(NamedTuple):
+    """2D keypoints of one person in one camera, as `as_keypoints` checked them.
+
+    Attributes:
+        xy_px: (time, joints, 2) pixels; NaN where missing.
+        confidence: (time, joints) in 0–1; exactly 0 where missing.
+        skeleton: which joints, in which order.
+        fps: frames per second.
+    """
+
+    xy_px: np.ndarray
+    confidence: np.ndarray
+    skeleton: Skeleton
+    fps: float
+
+
+class Motion(NamedTuple):
+    """Absolute 3D motion of one person: metres, world z up, floor at z = 0.
+
+    Attributes:
+        joints_world: (time, joints, 3) metres, float32; NaN where not valid.
+        joint_names: the canonical names, in array order.
+        fps: frames per second, that of the keypoints it came from.
+        valid: (time, joints) bool; False where nothing supports the point.
+        spread: (time, joints) metres: how uncertain the point is (one standard deviation over
+            samples; with one sample, over the views' rays around the triangulated point).
+    """
+
+    joints_world: np.ndarray
+    joint_names: tuple[str, ...]
+    fps: float
+    valid: np.ndarray
+    spread: np.ndarray
+
+    def as_skeleton(self, skeleton: str | Skeleton) -> np.ndarray:
+        """The joints in another format's order. (time, joints of that format, 3), NaN if unknown."""
+        skeleton = get_skeleton(skeleton)
+        row = {name: i for i, name in enumerate(self.joint_names)}
+        out = np.full((len(self.joints_world), len(skeleton.joints), 3), np.nan, np.float32)
+        for joint, name in enumerate(skeleton.canonical):
+            if name in row:
+                out[:, joint] = self.joints_world[:, row[name]]
+        return out
+
+    def save(self, path: str | Path) -> Path:
+        """Write ``.npz`` with the fields above under their own names; returns the path written.
+
+        The file appears whole or not at all.
+        """
+        path = Path(path).with_suffix(".npz")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            with part.open("wb") as file:
+                np.savez_compressed(file, allow_pickle=False, **self._asdict(), frame="world, z up, metres")
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+        return path
+
+
+def load_motion(path: str | Path) -> Motion:
+    """Read what `Motion.save` wrote.
+
+    Raises:
+        ValueError: not such a file (the message says which field is missing or wrong).
+    """
+    fields = load_arrays(path, needed=Motion._fields)
+    joints, valid, spread = fields["joints_world"], fields["valid"], fields["spread"]
+    names = tuple(str(name) for name in fields["joint_names"])
+    shape = joints.shape[:2]
+    if joints.ndim != 3 or joints.shape[2] != 3 or len(names) != joints.shape[1]:
+        raise ValueError(
+            f"{path}: joints_world is {joints.shape} with {len(names)} joint names; wanted "
+            "(time, joints, 3) with a name per joint"
+        )
+    if valid.shape != shape or spread.shape != shape:
+        raise ValueError(f"{path}: valid {valid.shape} and spread {spread.shape} must be {shape}")
+    return Motion(joints, names, float(fields["fps"]), valid.astype(bool), spread)
+
+
+def load_arrays(path: str | Path, needed: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
+    """Every array of an ``.npz``; pickled objects are refused, whoever wrote them.
+
+    Raises:
+        ValueError: no npz, damaged, an array with pickled objects, or a needed key is absent.
+        FileNotFoundError: there is no such file.
+    """
+    path = Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise ValueError("a bare .npy array; wanted a named .npz")
+            arrays = {key: archive[key] for key in archive.files}
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        pickled = "pickle" in str(error).lower() or "Object arrays" in str(error)
+        why = (
+            "it holds pickled Python objects, which can run code when opened; save plain arrays"
+            if pickled
+            else f"not a readable npz ({error})"
+        )
+        raise ValueError(f"{path}: {why}") from error
+    missing = [key for key in needed if key not in arrays]
+    if missing:
+        raise ValueError(
+            f"{path}: no {', '.join(missing)}; wanted the keys {', '.join(needed)}, found "
+            f"{', '.join(arrays) or 'none'}"
+        )
+    return arrays
+
+
+def as_keypoints(
+    xy: np.ndarray,
+    confidence: np.ndarray | None = None,
+    skeleton: str | Skeleton = "coco17",
+    fps: float = 30.0,
+) -> Keypoints:
+    """Check 2D keypoints and put them in one form.
+
+    Args:
+        xy: (time, joints, 2) pixels; NaN = missing. (0, 0) with confidence 0, as detectors write
+            for a missed joint, is missing too.
+        confidence: (time, joints) in 0–1, or None for 1 wherever xy is finite.
+        skeleton: a built-in format's name or a `Skeleton`.
+        fps: frames per second of the clip.
+
+    Raises:
+        ValueError: a shape, rate or range that cannot be right; the message says what would be.
+    """
+    skeleton = get_skeleton(skeleton)
+    xy = np.array(xy, dtype=np.float64)
+    if xy.ndim != 3 or xy.shape[-1] != 2:
+        raise ValueError(f"keypoints: wanted (time, joints, 2) pixels, found {xy.shape}")
+    if xy.shape[1] != len(skeleton.joints):
+        fits = [s.name for s in SKELETONS.values() if len(s.joints) == xy.shape[1]]
+        raise ValueError(
+            f"keypoints have {xy.shape[1]} joints, skeleton {skeleton.name!r} has "
+            f"{len(skeleton.joints)}; "
+            + (f"with {xy.shape[1]} joints: {', '.join(fits)}" if fits else "no built-in format fits: "
+               "pass lift2to3.load_skeleton('mine.json')")
+        )  # fmt: skip
+    if len(xy) < 2:
+        raise ValueError(f"keypoints: wanted a clip of 2 frames or more, found {len(xy)}")
+    if not (np.isfinite(fps) and fps > 0):
+        raise ValueError(f"fps: wanted frames per second above 0, found {fps}")
+    if confidence is None:
+        confidence = np.ones(xy.shape[:2])
+    confidence = np.array(confidence, dtype=np.float64)
+    if confidence.shape != xy.shape[:2]:
+        raise ValueError(f"confidence: wanted {xy.shape[:2]} like the keypoints, found {confidence.shape}")
+    confidence = np.nan_to_num(confidence, nan=0.0)
+    if confidence.min() < 0 or confidence.max() > 1:
+        raise ValueError(
+            f"confidence: wanted 0–1, found {confidence.min():.3g} to {confidence.max():.3g}; scale it"
+        )
+    seen = np.isfinite(xy).all(-1) & (confidence > 0)
+    if not seen.any():
+        raise ValueError("keypoints: every joint of every frame is missing; nothing to lift")
+    if np.abs(xy[seen]).max() <= 1.5:
+        raise ValueError(
+            f"keypoints run from {xy[seen].min():.2f} to {xy[seen].max():.2f}: they look normalised to "
+            "0–1; wanted pixels (multiply by the image's width and height)"
+        )
+    xy[~seen] = np.nan
+    confidence[~seen] = 0.0
+    return Keypoints(xy, confidence, skeleton, float(fps))
+
+

@@ -1,0 +1,246 @@
+"""One canonical set of named body points; every 2D/3D keypoint format is a view of it.
+
+The canonical set is SMPL's 22 body joints plus the points that 2D detectors add (face, feet, head
+top, hands) and the two mid-points that several formats use as joints. A format is a `Skeleton`:
+its own joint names in their published order, and for each the canonical point it means
+(``None`` where the canonical set has no such point: ignored on input, NaN on output).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+
+SMPL_22: Final = (
+    "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle",
+    "right_ankle", "spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar",
+    "head", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist",
+    "right_wrist",
+)  # fmt: skip
+
+CANONICAL: Final = (
+    *SMPL_22,
+    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "head_top",
+    "left_heel", "right_heel", "left_big_toe", "right_big_toe", "left_small_toe",
+    "right_small_toe", "left_hand", "right_hand", "mid_hip", "mid_shoulder",
+)  # fmt: skip
+"""Names of the canonical points, in array order."""
+
+_PARENT: Final[Mapping[str, str]] = {
+    "left_hip": "pelvis", "right_hip": "pelvis", "spine1": "pelvis", "mid_hip": "pelvis",
+    "left_knee": "left_hip", "right_knee": "right_hip",
+    "left_ankle": "left_knee", "right_ankle": "right_knee",
+    "left_foot": "left_ankle", "right_foot": "right_ankle",
+    "left_heel": "left_ankle", "right_heel": "right_ankle",
+    "left_big_toe": "left_foot", "right_big_toe": "right_foot",
+    "left_small_toe": "left_foot", "right_small_toe": "right_foot",
+    "spine2": "spine1", "spine3": "spine2", "neck": "spine3", "mid_shoulder": "spine3",
+    "left_collar": "spine3", "right_collar": "spine3",
+    "left_shoulder": "left_collar", "right_shoulder": "right_collar",
+    "left_elbow": "left_shoulder", "right_elbow": "right_shoulder",
+    "left_wrist": "left_elbow", "right_wrist": "right_elbow",
+    "left_hand": "left_wrist", "right_hand": "right_wrist",
+    "head": "neck", "head_top": "head", "nose": "head", "left_eye": "head", "right_eye": "head",
+    "left_ear": "head", "right_ear": "head",
+}  # fmt: skip
+
+INDEX: Final[Mapping[str, int]] = {name: i for i, name in enumerate(CANONICAL)}
+"""Canonical name → row in every canonical array."""
+
+
+def mirror_name(name: str) -> str:
+    """The same point on the body's other side: ``left_knee`` ↔ ``right_knee``."""
+    swap = {"left": "right", "right": "left"}
+    return "_".join(swap.get(word, word) for word in name.split("_"))
+
+
+PARENTS: Final = np.array([INDEX[_PARENT[n]] if n in _PARENT else -1 for n in CANONICAL])
+"""Parent row of every canonical point; -1 for the pelvis. Parents do not always come first."""
+
+
+
+def _depth(row: int) -> int:
+    return 0 if PARENTS[row] < 0 else 1 + _depth(int(PARENTS[row]))
+
+
+TREE_ORDER: Final = tuple(sorted(range(len(CANONICAL)), key=_depth))
+"""Canonical rows sorted so that a parent always stands before its children."""
+
+BONES: Final = tuple((int(PARENTS[row]), row) for row in TREE_ORDER if PARENTS[row] >= 0)
+"""(parent, child) rows: what a stick figure draws and what a bone length is measured along."""
+
+MIRROR: Final = np.array([INDEX[mirror_name(name)] for name in CANONICAL])
+"""Row of the same point on the body's other side (an involution)."""
+
+FOOT_POINTS: Final = tuple(
+    INDEX[f"{side}_{point}"]
+    for side in ("left", "right")
+    for point in ("ankle", "heel", "foot", "big_toe", "small_toe")
+)
+"""Rows that can touch the ground in ordinary motion, ankle included (the only one COCO-17 has)."""
+
+
+class Skeleton(NamedTuple):
+    """A keypoint format: its joint names in order and the canonical point each one means."""
+
+    name: str
+    joints: tuple[str, ...]
+    canonical: tuple[str | None, ...]
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Canonical row per joint, -1 where the canonical set has no such point. (joints,)"""
+        return np.array([-1 if name is None else INDEX[name] for name in self.canonical])
+
+    @property
+    def mirror(self) -> np.ndarray:
+        """Index of the same joint on the other side. (joints,)"""
+        return np.array([self.joints.index(mirror_name(name)) for name in self.joints])
+
+    @property
+    def present(self) -> np.ndarray:
+        """Which canonical points this format can show. (canonical,) bool"""
+        present = np.zeros(len(CANONICAL), dtype=bool)
+        present[[row for row in self.rows if row >= 0]] = True
+        return present
+
+
+def _both(*points: str, first: str = "left") -> tuple[str, ...]:
+    """Names of left/right pairs, alternating sides: ``_both("knee")`` → left_knee, right_knee."""
+    second = "right" if first == "left" else "left"
+    return tuple(f"{side}_{point}" for point in points for side in (first, second))
+
+
+def _side(side: str, *points: str) -> tuple[str, ...]:
+    return tuple(f"{side}_{point}" for point in points)
+
+
+def _same(name: str, joints: tuple[str, ...], **other: str | None) -> Skeleton:
+    """A format whose joint names are canonical, but for those given in ``other``."""
+    return Skeleton(name, joints, tuple(other.get(joint, joint) for joint in joints))
+
+
+_COCO_17 = (
+    "nose",
+    *_both("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"),
+)
+_MEDIAPIPE_FACE = tuple(f"{s}_eye{part}" for s in ("left", "right") for part in ("_inner", "", "_outer"))
+_BODY_25 = (
+    "nose", "neck", *_side("right", "shoulder", "elbow", "wrist"),
+    *_side("left", "shoulder", "elbow", "wrist"), "mid_hip", *_side("right", "hip", "knee", "ankle"),
+    *_side("left", "hip", "knee", "ankle"), *_both("eye", "ear", first="right"),
+    *_side("left", "big_toe", "small_toe", "heel"), *_side("right", "big_toe", "small_toe", "heel"),
+)  # fmt: skip
+
+SKELETONS: Final[Mapping[str, Skeleton]] = {
+    skeleton.name: skeleton
+    for skeleton in (
+        _same("canonical", CANONICAL),
+        _same("smpl22", SMPL_22),
+        _same("smpl24", (*SMPL_22, "left_hand", "right_hand")),
+        _same("coco17", _COCO_17),
+        _same(  # COCO-WholeBody, its first 23: body and feet
+            "coco_wholebody23",
+            (
+                *_COCO_17,
+                *_side("left", "big_toe", "small_toe", "heel"),
+                *_side("right", "big_toe", "small_toe", "heel"),
+            ),
+        ),
+        _same(  # "head" is the top of the head, "neck" the mid-point of the shoulders
+            "halpe26",
+            (*_COCO_17, "head", "neck", "mid_hip", *_both("big_toe", "small_toe", "heel")),
+            head="head_top",
+            neck="mid_shoulder",
+        ),
+        _same("body25", _BODY_25, neck="mid_shoulder"),
+        _same(  # its "neck" is MPII's upper neck, the base of the skull: SMPL's head joint
+            "body25b",
+            (
+                *_COCO_17, "neck", "head",
+                *_side("left", "big_toe", "small_toe", "heel"),
+                *_side("right", "big_toe", "small_toe", "heel"),
+            ),
+            neck="head",
+            head="head_top",
+        ),  # fmt: skip
+        _same(
+            "h36m17",
+            (
+                "hip", *_side("right", "hip", "knee", "foot"), *_side("left", "hip", "knee", "foot"),
+                "spine", "thorax", "nose", "head", *_side("left", "shoulder", "elbow", "wrist"),
+                *_side("right", "shoulder", "elbow", "wrist"),
+            ),
+            hip="mid_hip", right_foot="right_ankle", left_foot="left_ankle", spine="spine2",
+            thorax="mid_shoulder", head="head_top",
+        ),  # fmt: skip
+        _same(
+            "mediapipe33",
+            (
+                "nose", *_MEDIAPIPE_FACE, *_both("ear"), "mouth_left", "mouth_right",
+                *_both("shoulder", "elbow", "wrist", "pinky", "index", "thumb"),
+                *_both("hip", "knee", "ankle", "heel", "foot_index"),
+            ),
+            **dict.fromkeys(
+                (
+                    *_both("eye_inner", "eye_outer", "pinky", "index", "thumb"),
+                    "mouth_left", "mouth_right",
+                )
+            ),
+            left_foot_index="left_big_toe", right_foot_index="right_big_toe",
+        ),  # fmt: skip
+    )
+}
+"""Every built-in format by name."""
+
+
+def get_skeleton(skeleton: str | Skeleton) -> Skeleton:
+    """The built-in format of that name, or the given one itself.
+
+    Raises:
+        ValueError: an unknown name; the message lists the known ones.
+    """
+    if isinstance(skeleton, Skeleton):
+        return skeleton
+    if skeleton not in SKELETONS:
+        raise ValueError(
+            f"unknown skeleton {skeleton!r}; known: {', '.join(SKELETONS)}. "
+            "For a format of your own pass lift2to3.load_skeleton('mine.json')."
+        )
+    return SKELETONS[skeleton]
+
+
+def load_skeleton(path: str | Path) -> Skeleton:
+    """Read a user's format: ``{"name": …, "joints": [{"name": …, "canonical": … | null}, …]}``.
+
+    ``canonical`` may be left out where the joint's own name is canonical.
+
+    Raises:
+        ValueError: not such a file, a joint twice, or an unknown canonical name (all are listed).
+    """
+    path = Path(path)
+    try:
+        table = json.loads(path.read_text())
+        name = str(table["name"])
+        joints = tuple(str(joint["name"]) for joint in table["joints"])
+        canonical = tuple(joint.get("canonical", joint["name"]) for joint in table["joints"])
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path}: not a skeleton table ({type(error).__name__}: {error}); wanted "
+            '{"name": "mine", "joints": [{"name": "hip_l", "canonical": "left_hip"}, …]}'
+        ) from error
+    unknown = [c for c in canonical if c is not None and c not in INDEX]
+    if unknown:
+        raise ValueError(
+            f"{path}: {', '.join(map(repr, unknown))} not canonical; wanted null or one of: "
+            + ", ".join(CANONICAL)
+        )
+    for what, names in (("joint", joints), ("canonical point", [c for c in canonical if c])):
+        twice = sorted({n for n in names if list(names).count(n) > 1})
+        if twice:
+            raise ValueError(f"{path}: {what} {', '.join(twice)} stands there more than once")
+    return Skeleton(name, joints, canonical)
