@@ -60,7 +60,9 @@ class Motion(NamedTuple):
 
         The file appears whole or not at all.
         """
-        path = Path(path).with_suffix(".npz")
+        path = Path(path)
+        if path.suffix != ".npz":
+            path = path.with_name(path.name + ".npz")
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
@@ -92,6 +94,9 @@ def load_motion(path: str | Path) -> Motion:
     return Motion(joints, names, float(fields["fps"]), valid.astype(bool), spread)
 
 
+_PICKLED = "it holds pickled Python objects, which can run code when opened; save plain arrays"
+
+
 def load_arrays(path: str | Path, needed: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
     """Every array of an ``.npz``; pickled objects are refused, whoever wrote them.
 
@@ -100,20 +105,19 @@ def load_arrays(path: str | Path, needed: tuple[str, ...] = ()) -> dict[str, np.
         FileNotFoundError: there is no such file.
     """
     path = Path(path)
+    with path.open("rb") as file:
+        start = file.read(6)
+    if start == b"\x93NUMPY":
+        raise ValueError(f"{path}: a bare .npy array; wanted an .npz of named arrays")
+    if start[:1] == b"\x80":
+        raise ValueError(f"{path}: {_PICKLED}")
+    if start[:2] != b"PK":
+        raise ValueError(f"{path}: not an npz file; wanted an .npz of named arrays")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("a bare .npy array; wanted a named .npz")
             arrays = {key: archive[key] for key in archive.files}
-    except FileNotFoundError:
-        raise
     except Exception as error:
-        pickled = "pickle" in str(error).lower() or "Object arrays" in str(error)
-        why = (
-            "it holds pickled Python objects, which can run code when opened; save plain arrays"
-            if pickled
-            else f"not a readable npz ({error})"
-        )
+        why = _PICKLED if "Object arrays" in str(error) else f"a damaged npz ({error})"
         raise ValueError(f"{path}: {why}") from error
     missing = [key for key in needed if key not in arrays]
     if missing:
@@ -135,7 +139,7 @@ def as_keypoints(
     Args:
         xy: (time, joints, 2) pixels; NaN = missing. (0, 0) with confidence 0, as detectors write
             for a missed joint, is missing too.
-        confidence: (time, joints) in 0–1, or None for 1 wherever xy is finite.
+        confidence: (time, joints) in 0–1, or None for 1 wherever xy is finite and not exactly (0, 0).
         skeleton: a built-in format's name or a `Skeleton`.
         fps: frames per second of the clip.
 
@@ -145,7 +149,8 @@ def as_keypoints(
     skeleton = get_skeleton(skeleton)
     xy = np.array(xy, dtype=np.float64)
     if xy.ndim != 3 or xy.shape[-1] != 2:
-        raise ValueError(f"keypoints: wanted (time, joints, 2) pixels, found {xy.shape}")
+        hint = "; pass xy[..., :2] and confidence=xy[..., 2]" if xy.ndim == 3 and xy.shape[-1] == 3 else ""
+        raise ValueError(f"keypoints: wanted (time, joints, 2) pixels, found {xy.shape}{hint}")
     if xy.shape[1] != len(skeleton.joints):
         fits = [s.name for s in SKELETONS.values() if len(s.joints) == xy.shape[1]]
         raise ValueError(
@@ -159,7 +164,7 @@ def as_keypoints(
     if not (np.isfinite(fps) and fps > 0):
         raise ValueError(f"fps: wanted frames per second above 0, found {fps}")
     if confidence is None:
-        confidence = np.ones(xy.shape[:2])
+        confidence = (xy != 0).any(-1).astype(np.float64)
     confidence = np.array(confidence, dtype=np.float64)
     if confidence.shape != xy.shape[:2]:
         raise ValueError(f"confidence: wanted {xy.shape[:2]} like the keypoints, found {confidence.shape}")
@@ -179,5 +184,3 @@ def as_keypoints(
     xy[~seen] = np.nan
     confidence[~seen] = 0.0
     return Keypoints(xy, confidence, skeleton, float(fps))
-
-

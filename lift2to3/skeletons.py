@@ -62,7 +62,6 @@ PARENTS: Final = np.array([INDEX[_PARENT[n]] if n in _PARENT else -1 for n in CA
 """Parent row of every canonical point; -1 for the pelvis. Parents do not always come first."""
 
 
-
 def _depth(row: int) -> int:
     return 0 if PARENTS[row] < 0 else 1 + _depth(int(PARENTS[row]))
 
@@ -98,8 +97,19 @@ class Skeleton(NamedTuple):
 
     @property
     def mirror(self) -> np.ndarray:
-        """Index of the same joint on the other side. (joints,)"""
-        return np.array([self.joints.index(mirror_name(name)) for name in self.joints])
+        """Index of the same joint on the other side. (joints,)
+
+        Read from the canonical point where there is one, else from the joint's own name.
+
+        Raises:
+            ValueError: a sided joint whose other side the format lacks.
+        """
+        keys = [c or f"other_{joint}" for c, joint in zip(self.canonical, self.joints, strict=True)]
+        twins = [mirror_name(key) for key in keys]
+        lone = [joint for joint, twin in zip(self.joints, twins, strict=True) if twin not in keys]
+        if lone:
+            raise ValueError(f"skeleton {self.name!r} cannot be mirrored: {', '.join(lone)} has no twin")
+        return np.array([keys.index(twin) for twin in twins])
 
     @property
     def present(self) -> np.ndarray:
@@ -161,7 +171,9 @@ SKELETONS: Final[Mapping[str, Skeleton]] = {
         _same(  # its "neck" is MPII's upper neck, the base of the skull: SMPL's head joint
             "body25b",
             (
-                *_COCO_17, "neck", "head",
+                *_COCO_17,
+                "neck",
+                "head",
                 *_side("left", "big_toe", "small_toe", "heel"),
                 *_side("right", "big_toe", "small_toe", "heel"),
             ),
@@ -171,27 +183,43 @@ SKELETONS: Final[Mapping[str, Skeleton]] = {
         _same(
             "h36m17",
             (
-                "hip", *_side("right", "hip", "knee", "foot"), *_side("left", "hip", "knee", "foot"),
-                "spine", "thorax", "nose", "head", *_side("left", "shoulder", "elbow", "wrist"),
+                "hip",
+                *_side("right", "hip", "knee", "foot"),
+                *_side("left", "hip", "knee", "foot"),
+                "spine",
+                "thorax",
+                "nose",
+                "head",
+                *_side("left", "shoulder", "elbow", "wrist"),
                 *_side("right", "shoulder", "elbow", "wrist"),
             ),
-            hip="mid_hip", right_foot="right_ankle", left_foot="left_ankle", spine="spine2",
-            thorax="mid_shoulder", head="head_top",
+            hip="mid_hip",
+            right_foot="right_ankle",
+            left_foot="left_ankle",
+            spine="spine2",
+            thorax="mid_shoulder",
+            head="head_top",
         ),  # fmt: skip
         _same(
             "mediapipe33",
             (
-                "nose", *_MEDIAPIPE_FACE, *_both("ear"), "mouth_left", "mouth_right",
+                "nose",
+                *_MEDIAPIPE_FACE,
+                *_both("ear"),
+                "mouth_left",
+                "mouth_right",
                 *_both("shoulder", "elbow", "wrist", "pinky", "index", "thumb"),
                 *_both("hip", "knee", "ankle", "heel", "foot_index"),
             ),
             **dict.fromkeys(
                 (
                     *_both("eye_inner", "eye_outer", "pinky", "index", "thumb"),
-                    "mouth_left", "mouth_right",
+                    "mouth_left",
+                    "mouth_right",
                 )
             ),
-            left_foot_index="left_big_toe", right_foot_index="right_big_toe",
+            left_foot_index="left_big_toe",
+            right_foot_index="right_big_toe",
         ),  # fmt: skip
     )
 }
