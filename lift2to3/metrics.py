@@ -1,0 +1,373 @@
+"""Errors of a predicted motion against the true one, in NumPy float64; the names fix the definitions.
+
+Points are metres, (time, joints, 3). What is missing – NaN in either motion, or ``valid`` False – is
+left out, never averaged in: each metric returns one value per frame (or per frame and point) with NaN
+where it says nothing, and `Scores` pools them over all frames of all clips together.
+
+Two traps in the names. ``w_mpjpe_100`` and ``wa_mpjpe_100`` are WHAM's world metrics: aligned by a
+similarity per chunk of 100 frames. What SPEC and W-HMR call W-MPJPE is our ``mpjpe`` on joints in
+world orientation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from lift2to3.conventions import MODEL_FPS
+from lift2to3.geometry.similarity import fit_similarity
+from lift2to3.skeletons import Skeleton
+
+Points = Float[np.ndarray, "time joints 3"]
+FootPoints = Float[np.ndarray, "time points 3"]
+Mask = Bool[np.ndarray, "time joints"] | Bool[np.ndarray, " time"] | None
+PerFrame = Float[np.ndarray, " frames"]
+
+UNITS: Final[Mapping[str, str]] = {
+    "mpjpe": "mm",
+    "pa_mpjpe": "mm",
+    "w_mpjpe_100": "mm",
+    "wa_mpjpe_100": "mm",
+    "wa_mpjpe_full": "mm",
+    "abs_mpjpe": "mm",
+    "root_error": "mm",
+    "root_error_first": "mm",
+    "rte": "%",
+    "accel": "m/s²",
+    "jitter": "10 m/s³",
+    "jitter_true": "10 m/s³",
+    "foot_sliding": "mm/frame",
+    "n_mpjpe_foot": "mm",
+    "ajae": "°",
+    "contact_f1": "",
+}
+"""Unit of every score that `evaluate_motion` can return, in the order of its table."""
+
+CONTACT_STEP_M: Final = 0.01
+"""A true foot point that moves less than this per 1/30 s stands on the floor."""
+
+
+class Scores(dict[str, float]):
+    """Metric name → mean, NaN where nothing could be measured.
+
+    Attributes:
+        counts: metric name → how many values (mostly frames) the mean is over.
+    """
+
+    def __init__(self, tallies: Mapping[str, tuple[float, float]]) -> None:
+        """Take the (sum, count) of every metric."""
+        super().__init__({k: total / n if n else float("nan") for k, (total, n) in tallies.items()})
+        self.counts = {name: float(n) for name, (_, n) in tallies.items()}
+
+
+def combine(clips: Iterable[Scores]) -> Scores:
+    """Pool clips' scores as if their frames had been measured together (frame-weighted)."""
+    tallies: dict[str, tuple[float, float]] = {}
+    for scores in clips:
+        for name, mean in scores.items():
+            total, n = tallies.get(name, (0.0, 0.0))
+            if scores.counts[name]:
+                total, n = total + mean * scores.counts[name], n + scores.counts[name]
+            tallies[name] = (total, n)
+    return Scores(tallies)
+
+
+def tally(values: np.ndarray) -> tuple[float, float]:
+    """(sum, count) of the values that are not NaN."""
+    seen = np.isfinite(values)
+    return float(np.sum(values, where=seen)), float(np.count_nonzero(seen))
+
+
+def _seen_in_both(predicted: Points, true: Points, valid: Mask) -> tuple[Points, Points]:
+    """Both motions in float64 with NaN wherever either one, or the mask, has no point.
+
+    Raises:
+        ValueError: shapes that do not belong together.
+    """
+    if predicted.shape != true.shape or predicted.ndim != 3 or predicted.shape[-1] != 3:
+        raise ValueError(
+            f"metrics: wanted two (time, joints, 3) motions of one shape, found {predicted.shape} "
+            f"and {true.shape}"
+        )
+    keep = np.isfinite(predicted).all(-1) & np.isfinite(true).all(-1)
+    if valid is not None:
+        if valid.shape not in (keep.shape, keep.shape[:1]):
+            raise ValueError(f"metrics: valid must be {keep.shape} or {keep.shape[:1]}, found {valid.shape}")
+        keep &= valid.astype(bool).reshape(len(keep), -1)
+    keep = keep[..., None]
+    return np.where(keep, predicted, np.nan).astype(float), np.where(keep, true, np.nan).astype(float)
+
+
+def _joint_mean(values: Float[np.ndarray, "frames joints"]) -> PerFrame:
+    """Mean over the joints that are not NaN; NaN for a frame without any."""
+    seen = np.isfinite(values)
+    count = seen.sum(-1)
+    return np.where(count > 0, np.sum(values, axis=-1, where=seen) / np.maximum(count, 1), np.nan)
+
+
+def _distance_mm(a: Points, b: Points) -> PerFrame:
+    return 1000.0 * _joint_mean(np.linalg.norm(a - b, axis=-1))
+
+
+def _centred_on_hips(points: Points, hips: Sequence[int]) -> Points:
+    return points - points[:, list(hips)].mean(axis=1, keepdims=True)
+
+
+def mpjpe(predicted: Points, true: Points, hips: Sequence[int], valid: Mask = None) -> PerFrame:
+    """Mean joint distance with the mean of the two hips (rows ``hips``) on each other, mm per frame."""
+    predicted, true = _seen_in_both(predicted, true, valid)
+    return _distance_mm(_centred_on_hips(predicted, hips), _centred_on_hips(true, hips))
+
+
+def pa_mpjpe(predicted: Points, true: Points, valid: Mask = None) -> PerFrame:
+    """Mean joint distance after the best similarity of each frame (no reflection), mm per frame."""
+    predicted, true = _seen_in_both(predicted, true, valid)
+    return _distance_mm(fit_similarity(predicted, true).apply(predicted), true)
+
+
+def abs_mpjpe(predicted: Points, true: Points, valid: Mask = None) -> PerFrame:
+    """Mean joint distance in the world, no alignment at all, mm per frame."""
+    return _distance_mm(*_seen_in_both(predicted, true, valid))
+
+
+def _chunk_aligned(
+    predicted: Points, true: Points, valid: Mask, chunk: int | None, fit_frames: int | None
+) -> PerFrame:
+    """Error (mm per frame) after one similarity per chunk, fitted on its first ``fit_frames``."""
+    predicted, true = _seen_in_both(predicted, true, valid)
+    error = np.full(len(predicted), np.nan)
+    kept = np.flatnonzero(np.isfinite(predicted).all(-1).any(-1))  # masked frames go before chunking
+    for start in range(0, len(kept), chunk or max(len(kept), 1)):
+        part = kept[start : start + chunk] if chunk else kept
+        fit = part[:fit_frames]
+        aligned = fit_similarity(predicted[fit].reshape(-1, 3), true[fit].reshape(-1, 3))
+        moved = aligned.apply(predicted[part].reshape(-1, 3)).reshape(len(part), -1, 3)
+        error[part] = _distance_mm(moved, true[part])
+    return error
+
+
+def w_mpjpe(predicted: Points, true: Points, valid: Mask = None, chunk: int = 100) -> PerFrame:
+    """Error after one similarity per chunk, fitted on all joints of its first two frames, mm per frame."""
+    return _chunk_aligned(predicted, true, valid, chunk, fit_frames=2)
+
+
+def wa_mpjpe(predicted: Points, true: Points, valid: Mask = None, chunk: int | None = 100) -> PerFrame:
+    """Error after one similarity per chunk (None: per clip), fitted on the whole of it, mm per frame."""
+    return _chunk_aligned(predicted, true, valid, chunk, fit_frames=None)
+
+
+def root_error(
+    predicted_root: Float[np.ndarray, "time 3"], true_root: Float[np.ndarray, "time 3"]
+) -> Float[np.ndarray, " time"]:
+    """Distance of the roots in the world, mm per frame."""
+    return 1000.0 * np.linalg.norm(np.asarray(predicted_root, float) - true_root, axis=-1)
+
+
+def rte(
+    predicted_root: Float[np.ndarray, "time 3"], true_root: Float[np.ndarray, "time 3"]
+) -> Float[np.ndarray, " time"]:
+    """Root error after a rigid alignment of the paths, % of the true path's length, per frame.
+
+    NaN throughout where the true root does not move: it has no length to be a part of.
+    """
+    seen = (np.isfinite(predicted_root) & np.isfinite(true_root)).all(-1)
+    error = np.full(len(seen), np.nan)
+    predicted, true = np.asarray(predicted_root, float)[seen], np.asarray(true_root, float)[seen]
+    length = np.linalg.norm(np.diff(true, axis=0), axis=-1).sum()
+    if length > 0:
+        aligned = fit_similarity(predicted, true, with_scale=False).apply(predicted)
+        error[seen] = 100.0 * np.linalg.norm(aligned - true, axis=-1) / length
+    return error
+
+
+def accel(
+    predicted: Points, true: Points, hips: Sequence[int], fps: float, valid: Mask = None
+) -> Float[np.ndarray, " frames"]:
+    """Mean distance of the hip-aligned joints' second differences × fps², m/s². (time - 2,)"""
+    predicted, true = _seen_in_both(predicted, true, valid)
+    difference = _centred_on_hips(predicted, hips) - _centred_on_hips(true, hips)
+    return _joint_mean(np.linalg.norm(np.diff(difference, 2, axis=0), axis=-1)) * fps**2
+
+
+def jitter(points: Points, fps: float, valid: Mask = None) -> Float[np.ndarray, " frames"]:
+    """Mean length of the world joints' third difference × fps³ / 10, in 10 m/s³. (time - 3,)"""
+    points, _ = _seen_in_both(points, points, valid)
+    return _joint_mean(np.linalg.norm(np.diff(points, 3, axis=0), axis=-1)) * fps**3 / 10.0
+
+
+def foot_sliding(
+    predicted: Points, true: Points, fps: float, valid: Mask = None
+) -> Float[np.ndarray, "steps joints"]:
+    """How far predicted toe and heel points move while the true ones stand, mm per frame of 1/30 s.
+
+    Returns:
+        (time - 1, points), NaN where the true point moves `CONTACT_STEP_M` per 1/30 s or more. The
+        truth measured against itself gives its own creep in contact, not 0.
+    """
+    predicted, true = _seen_in_both(predicted, true, valid)
+    per_30th = fps / MODEL_FPS
+    moved = np.linalg.norm(np.diff(predicted, axis=0), axis=-1) * per_30th
+    true_moved = np.linalg.norm(np.diff(true, axis=0), axis=-1) * per_30th
+    return np.where(true_moved < CONTACT_STEP_M, 1000.0 * moved, np.nan)
+
+
+def ajae(
+    predicted: Float[np.ndarray, "*batch 3 3"], true: Float[np.ndarray, "*batch 3 3"]
+) -> Float[np.ndarray, "*batch"]:
+    """Geodesic angle in degrees between global (camera-frame) ankle rotations, (..., 3, 3) matrices."""
+    relative = np.einsum("...ji,...jk->...ik", np.asarray(predicted, float), np.asarray(true, float))
+    twist = relative - np.swapaxes(relative, -1, -2)
+    sine = np.sqrt((twist**2).sum((-1, -2)) / 8.0)
+    cosine = (np.trace(relative, axis1=-2, axis2=-1) - 1.0) / 2.0
+    return np.asarray(np.degrees(np.arctan2(sine, cosine)))
+
+
+def n_mpjpe_foot(
+    predicted: Float[np.ndarray, "*batch 3 3"], true: Float[np.ndarray, "*batch 3 3"]
+) -> Float[np.ndarray, "*batch"]:
+    """One foot's shape error: centred, scaled to the truth by least squares, mean distance in mm.
+
+    The last two axes are (heel, big toe, small toe) and xyz; NaN where one of the three is missing.
+    """
+    predicted, true = np.asarray(predicted, float), np.asarray(true, float)
+    predicted = predicted - predicted.mean(-2, keepdims=True)
+    true = true - true.mean(-2, keepdims=True)
+    extent = (predicted**2).sum((-1, -2), keepdims=True)
+    scale = (predicted * true).sum((-1, -2), keepdims=True) / np.where(extent == 0, 1.0, extent)
+    return np.asarray(1000.0 * np.linalg.norm(scale * predicted - true, axis=-1).mean(-1))
+
+
+def contact_f1(
+    predicted: Bool[np.ndarray, "time points"], true: Bool[np.ndarray, "time points"]
+) -> tuple[float, float]:
+    """F1 of contact as the (sum, count) whose ratio it is: 2 TP and 2 TP + FP + FN, so that clips pool."""
+    hits = float(np.count_nonzero(predicted & true))
+    return 2.0 * hits, float(np.count_nonzero(predicted) + np.count_nonzero(true))
+
+
+def pck(
+    predicted_px: Float[np.ndarray, "time joints 2"],
+    true_px: Float[np.ndarray, "time joints 2"],
+    threshold: float,
+    visible: Bool[np.ndarray, "time joints"] | None = None,
+) -> Float[np.ndarray, "time joints"]:
+    """1 where the 2D error over the longer side of the true person's tight box is below the threshold.
+
+    NaN where the truth is not visible; a visible joint without a prediction counts as missed (0).
+    """
+    seen = np.isfinite(true_px).all(-1)
+    seen = seen if visible is None else seen & visible
+    points = np.where(seen[..., None], true_px, 0.0)
+    high = points.max(axis=1, where=seen[..., None], initial=-np.inf)
+    low = points.min(axis=1, where=seen[..., None], initial=np.inf)
+    side = np.where(seen.any(1), np.where(np.isfinite(high - low), high - low, 0.0).max(-1), np.nan)
+    error = np.linalg.norm(predicted_px - points, axis=-1)
+    return np.where(seen, (error < threshold * side[:, None]).astype(float), np.nan)
+
+
+def evaluate_pck(
+    predicted_px: Float[np.ndarray, "time joints 2"],
+    true_px: Float[np.ndarray, "time joints 2"],
+    skeleton: Skeleton,
+    thresholds: Sequence[float] = (0.05,),
+    visible: Bool[np.ndarray, "time joints"] | None = None,
+) -> Scores:
+    """``pck_body@a``, ``pck_foot@a`` and ``pck_hand@a`` of one clip, for the parts the format has."""
+    part = np.array([_part(*names) for names in zip(skeleton.joints, skeleton.canonical, strict=True)])
+    tallies = {}
+    for threshold in thresholds:
+        hit = pck(predicted_px, true_px, threshold, visible)
+        for name in ("body", "foot", "hand"):
+            if (part == name).any():
+                tallies[f"pck_{name}@{threshold:g}"] = tally(hit[:, part == name])
+    return Scores(tallies)
+
+
+def _part(joint: str, canonical: str | None) -> str:
+    words = set((canonical or joint).split("_"))
+    if words & {"heel", "toe", "foot"}:
+        return "foot"
+    return "hand" if words & {"hand", "pinky", "index", "thumb"} else "body"
+
+
+def evaluate_motion(
+    predicted: Points,
+    true: Points,
+    skeleton: Skeleton | Sequence[str],
+    fps: float,
+    valid: Mask = None,
+    feet: tuple[FootPoints, FootPoints] | None = None,
+    contacts: tuple[Bool[np.ndarray, "time points"], Bool[np.ndarray, "time points"]] | None = None,
+    ankles: tuple[Float[np.ndarray, "time feet 3 3"], Float[np.ndarray, "time feet 3 3"]] | None = None,
+) -> Scores:
+    """Every score of one clip; `combine` pools clips.
+
+    Args:
+        predicted: (time, joints, 3) metres in the world; NaN where missing.
+        true: likewise.
+        skeleton: a format, or the canonical names of the joints in array order.
+        fps: frames per second of both.
+        valid: (time, joints) or (time,), False for what must not count.
+        feet: predicted and true toe and heel points for `foot_sliding`, (time, points, 3) metres;
+            None takes heels and big toes from the joints where they are among them.
+        contacts: predicted and true foot contact for `contact_f1`.
+        ankles: predicted and true global ankle rotations for `ajae`.
+
+    Raises:
+        ValueError: shapes that do not belong together, or a format without hips.
+    """
+    names = list(skeleton.canonical if isinstance(skeleton, Skeleton) else skeleton)
+    if len(names) != np.shape(true)[1] or not {"left_hip", "right_hip"} <= set(names):
+        raise ValueError(
+            f"metrics: wanted canonical names with left_hip and right_hip for all {np.shape(true)[1]} "
+            f"joints, found {len(names)}: {names}"
+        )
+    hips = [names.index("left_hip"), names.index("right_hip")]
+    predicted, true = _seen_in_both(predicted, true, valid)
+    root = [names.index("pelvis")] if "pelvis" in names else hips
+    roots = predicted[:, root].mean(1), true[:, root].mean(1)
+    values = {
+        "mpjpe": mpjpe(predicted, true, hips),
+        "pa_mpjpe": pa_mpjpe(predicted, true),
+        "w_mpjpe_100": w_mpjpe(predicted, true),
+        "wa_mpjpe_100": wa_mpjpe(predicted, true),
+        "wa_mpjpe_full": wa_mpjpe(predicted, true, chunk=None),
+        "abs_mpjpe": abs_mpjpe(predicted, true),
+        "root_error": root_error(*roots),
+        "root_error_first": root_error(*roots)[:1],
+        "rte": rte(*roots),
+        "accel": accel(predicted, true, hips, fps),
+        "jitter": jitter(predicted, fps),
+        "jitter_true": jitter(true, fps),
+    }
+    values |= _foot_values(predicted, true, names, fps, feet)
+    tallies = {name: tally(value) for name, value in values.items()}
+    if ankles is not None:
+        tallies["ajae"] = tally(ajae(*ankles))
+    if contacts is not None:
+        tallies["contact_f1"] = contact_f1(*contacts)
+    return Scores(tallies)
+
+
+def _foot_values(
+    predicted: Points,
+    true: Points,
+    names: list[str | None],
+    fps: float,
+    feet: tuple[FootPoints, FootPoints] | None,
+) -> dict[str, np.ndarray]:
+    """The foot metrics that these joints, or the given toe and heel points, allow."""
+    values = {}
+    if feet is not None:
+        values["foot_sliding"] = foot_sliding(*feet, fps)
+    soles = [[f"{side}_{p}" for p in ("heel", "big_toe", "small_toe")] for side in ("left", "right")]
+    if {name for foot in soles for name in foot} <= set(names):
+        rows = np.array([[names.index(name) for name in foot] for foot in soles])
+        if feet is None:
+            points = rows[:, :2].ravel()
+            values["foot_sliding"] = foot_sliding(predicted[:, points], true[:, points], fps)
+        values["n_mpjpe_foot"] = n_mpjpe_foot(predicted[:, rows], true[:, rows])
+    return values

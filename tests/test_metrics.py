@@ -1,0 +1,392 @@
+"""Metrics against their laws, hand-made cases and slow loop references."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from lift2to3 import metrics
+from lift2to3.geometry.similarity import fit_similarity
+from lift2to3.skeletons import CANONICAL, INDEX, SKELETONS, SMPL_22
+
+HIPS = [INDEX["left_hip"], INDEX["right_hip"]]
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def random_rotation(rng: np.random.Generator) -> np.ndarray:
+    q, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    return q * np.sign(np.linalg.det(q))
+
+
+def random_pair(rng: np.random.Generator, time: int = 12, joints: int = 22) -> tuple[np.ndarray, np.ndarray]:
+    true = rng.normal(size=(time, joints, 3)).cumsum(0) * 0.05 + rng.normal(size=(joints, 3))
+    return true + 0.05 * rng.normal(size=true.shape), true
+
+
+# --- laws
+
+
+def test_identical_motions_have_no_error_but_their_jitter(rng: np.random.Generator) -> None:
+    _, true = random_pair(rng, joints=len(CANONICAL), time=230)
+    true[20:40, INDEX["left_heel"]] = true[20, INDEX["left_heel"]]  # else no foot ever stands
+    scores = metrics.evaluate_motion(true, true, CANONICAL, 30.0)
+    assert scores["jitter"] == scores["jitter_true"] > 0
+    assert scores.counts["foot_sliding"] >= 19
+    for name, value in scores.items():
+        assert "jitter" in name or name == "foot_sliding" or abs(value) < 1e-6, name
+    sliding = metrics.foot_sliding(true, true, 30.0)[20:39, INDEX["left_heel"]]
+    np.testing.assert_array_equal(sliding, 0)
+
+
+def test_a_shift_is_seen_in_the_world_only(rng: np.random.Generator) -> None:
+    _, true = random_pair(rng)
+    scores = metrics.evaluate_motion(true + [0.01, 0, 0], true, SMPL_22, 30.0)
+    assert scores["abs_mpjpe"] == pytest.approx(10)
+    assert scores["root_error"] == pytest.approx(10)
+    assert scores["root_error_first"] == pytest.approx(10)
+    for name in ("mpjpe", "pa_mpjpe", "w_mpjpe_100", "wa_mpjpe_100", "wa_mpjpe_full", "rte", "accel"):
+        assert scores[name] == pytest.approx(0, abs=1e-6), name
+
+
+def test_scaling_leaves_procrustes_error_zero(rng: np.random.Generator) -> None:
+    _, true = random_pair(rng)
+    assert metrics.pa_mpjpe(1.1 * true, true).max() < 1e-6
+    assert metrics.wa_mpjpe(1.1 * true, true).max() < 1e-6
+    assert metrics.w_mpjpe(1.1 * true, true).max() < 1e-6
+    assert metrics.mpjpe(1.1 * true, true, HIPS).min() > 1
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0, 300.0])
+def test_fitted_similarity_is_the_one_applied(rng: np.random.Generator, scale: float) -> None:
+    source, rotation, translation = rng.normal(size=(9, 3)), random_rotation(rng), rng.normal(size=3)
+    fitted = fit_similarity(source, scale * source @ rotation.T + translation)
+    np.testing.assert_allclose(fitted.scale, scale, rtol=1e-10)
+    np.testing.assert_allclose(fitted.rotation, rotation, atol=1e-10)
+    np.testing.assert_allclose(fitted.translation, translation, atol=1e-10 * max(scale, 1))
+
+
+@pytest.mark.parametrize("batch", [(), (1,), (3, 1, 2)])
+def test_similarity_takes_any_batch(rng: np.random.Generator, batch: tuple[int, ...]) -> None:
+    source, target = rng.normal(size=(*batch, 6, 3)), rng.normal(size=(*batch, 6, 3))
+    moved = fit_similarity(source, target).apply(source)
+    for index in np.ndindex(*batch):
+        single = fit_similarity(source[index], target[index]).apply(source[index])
+        np.testing.assert_allclose(moved[index], single, atol=1e-12)
+
+
+def test_no_small_change_betters_the_fitted_similarity(rng: np.random.Generator) -> None:
+    source, target = rng.normal(size=(7, 3)), rng.normal(size=(7, 3))
+    fitted = fit_similarity(source, target)
+    best = ((fitted.apply(source) - target) ** 2).sum()
+    for _ in range(50):
+        x, y, z = 1e-3 * rng.normal(size=3)
+        small = np.eye(3) + np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+        u, _, v = np.linalg.svd(small)
+        near = fitted._replace(
+            scale=fitted.scale * (1 + 1e-3 * rng.normal()),
+            rotation=u @ v @ fitted.rotation,
+            translation=fitted.translation + 1e-3 * rng.normal(size=3),
+        )
+        assert ((near.apply(source) - target) ** 2).sum() >= best
+
+
+def test_procrustes_never_mirrors(rng: np.random.Generator) -> None:
+    _, true = random_pair(rng)
+    mirrored = true * [-1, 1, 1]
+    rotation = fit_similarity(mirrored, true).rotation
+    np.testing.assert_allclose(np.linalg.det(rotation), 1.0)
+    assert metrics.pa_mpjpe(mirrored, true).min() > 10
+
+
+def test_rigid_motion_of_the_path_leaves_rte_zero(rng: np.random.Generator) -> None:
+    root = rng.normal(size=(40, 3)).cumsum(0)
+    moved = root @ random_rotation(rng).T + [3.0, 1.0, -2.0]
+    assert metrics.rte(moved, root).max() < 1e-9
+    assert metrics.rte(1.2 * moved, root).max() > 1  # no scale
+
+
+def test_pooling_clips_equals_measuring_their_frames_together(rng: np.random.Generator) -> None:
+    pairs = [random_pair(rng, time) for time in (5, 40, 13)]
+    pooled = metrics.combine(metrics.evaluate_motion(p, t, SMPL_22, 30.0) for p, t in pairs)
+    frames = np.concatenate([metrics.pa_mpjpe(p, t) for p, t in pairs])
+    steps = np.concatenate([metrics.accel(p, t, HIPS, 30.0) for p, t in pairs])
+    assert pooled["pa_mpjpe"] == pytest.approx(frames.mean(), rel=1e-12)
+    assert pooled["accel"] == pytest.approx(steps.mean(), rel=1e-12)
+    assert pooled.counts["pa_mpjpe"] == 58
+    assert pooled.counts["accel"] == 52
+    assert pooled.counts["root_error_first"] == 3
+
+
+# --- slow references
+
+
+def slow_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """`source` moved onto `target` by Horn's quaternion method: another derivation than the one tested."""
+    a, b = source - source.mean(0), target - target.mean(0)
+    s = a.T @ b
+    n = np.zeros((4, 4))
+    n[0, 0] = np.trace(s)
+    n[0, 1:] = n[1:, 0] = [s[1, 2] - s[2, 1], s[2, 0] - s[0, 2], s[0, 1] - s[1, 0]]
+    n[1:, 1:] = s + s.T - np.trace(s) * np.eye(3)
+    w, x, y, z = np.linalg.eigh(n)[1][:, -1]
+    rotation = np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+    turned = a @ rotation.T
+    return (turned * b).sum() / (a * a).sum() * turned + target.mean(0)
+
+
+def mean_distance_mm(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.mean([1000 * math.dist(p, q) for p, q in zip(a, b, strict=True)]))
+
+
+def test_per_frame_errors_match_loops(rng: np.random.Generator) -> None:
+    predicted, true = random_pair(rng)
+    for t in range(len(true)):
+        p_hip, t_hip = predicted[t, HIPS].mean(0), true[t, HIPS].mean(0)
+        hip = mean_distance_mm(predicted[t] - p_hip, true[t] - t_hip)
+        procrustes = mean_distance_mm(slow_similarity(predicted[t], true[t]), true[t])
+        assert metrics.mpjpe(predicted, true, HIPS)[t] == pytest.approx(hip, abs=1e-9)
+        assert metrics.pa_mpjpe(predicted, true)[t] == pytest.approx(procrustes, abs=1e-9)
+        assert metrics.abs_mpjpe(predicted, true)[t] == pytest.approx(
+            mean_distance_mm(predicted[t], true[t]), abs=1e-9
+        )
+
+
+def test_chunked_errors_match_loops(rng: np.random.Generator) -> None:
+    predicted, true = random_pair(rng, time=230)
+    masked = np.zeros(230, bool)
+    masked[[0, 50, 51, 150, 229]] = True  # 225 frames stay: chunks of 100, 100, 25
+    whole, first_two, kept = [], [], np.flatnonzero(~masked)
+    for chunk in (kept[:100], kept[100:200], kept[200:]):
+        p, t = predicted[chunk].reshape(-1, 3), true[chunk].reshape(-1, 3)
+        moved = slow_similarity(p, t)
+        whole += [mean_distance_mm(moved[i : i + 22], t[i : i + 22]) for i in range(0, len(t), 22)]
+        fit = fit_similarity(p[:44], t[:44])
+        np.testing.assert_allclose(fit.apply(p[:44]), slow_similarity(p[:44], t[:44]), atol=1e-9)
+        moved = fit.apply(p)
+        first_two += [mean_distance_mm(moved[i : i + 22], t[i : i + 22]) for i in range(0, len(t), 22)]
+    np.testing.assert_allclose(metrics.wa_mpjpe(predicted, true, ~masked)[kept], whole, atol=1e-9)
+    np.testing.assert_allclose(metrics.w_mpjpe(predicted, true, ~masked)[kept], first_two, atol=1e-9)
+    assert np.isnan(metrics.w_mpjpe(predicted, true, ~masked)[masked]).all()
+
+
+def test_differences_match_loops(rng: np.random.Generator) -> None:
+    predicted, true = random_pair(rng)
+    fps = 25.0
+    p = predicted - predicted[:, HIPS].mean(1, keepdims=True)
+    g = true - true[:, HIPS].mean(1, keepdims=True)
+    for t in range(1, len(true) - 1):
+        second = [
+            np.linalg.norm(
+                (p[t + 1, j] - 2 * p[t, j] + p[t - 1, j]) - (g[t + 1, j] - 2 * g[t, j] + g[t - 1, j])
+            )
+            for j in range(22)
+        ]
+        expected = np.mean(second) * fps**2
+        assert metrics.accel(predicted, true, HIPS, fps)[t - 1] == pytest.approx(expected, abs=1e-9)
+    x = predicted
+    for t in range(len(x) - 3):
+        third = [np.linalg.norm(x[t + 3, j] - 3 * x[t + 2, j] + 3 * x[t + 1, j] - x[t, j]) for j in range(22)]
+        assert metrics.jitter(x, fps)[t] == pytest.approx(np.mean(third) * fps**3 / 10, abs=1e-9)
+
+
+# --- hand-made cases
+
+
+def test_units_of_accel_and_jitter() -> None:
+    steps = np.arange(8.0)
+    true = np.zeros((8, 3, 3))
+    parabola, cubic = true.copy(), true.copy()
+    parabola[:, 2, 2] = 0.001 * steps**2 / 2  # second difference 1 mm/frame²
+    cubic[..., 0] = (0.001 * steps**3 / 6)[:, None]  # third difference 1 mm/frame³
+    accel = metrics.accel(parabola, true, [0, 1], 30.0)
+    np.testing.assert_allclose(accel, 0.9 / 3)  # one joint of three
+    np.testing.assert_allclose(metrics.jitter(cubic, 30.0), 2.7)  # 27 m/s³
+
+
+def test_foot_sliding_counts_only_standing_points() -> None:
+    true = np.zeros((5, 2, 3))
+    true[:, 1, 0] = np.arange(5) * 0.02  # the second point swings
+    predicted = true.copy()
+    predicted[:, 0] = np.arange(5)[:, None] * [0.003, 0.0, 0.004]
+    sliding = metrics.foot_sliding(predicted, true, 30.0)
+    np.testing.assert_allclose(sliding[:, 0], 5.0)
+    assert np.isnan(sliding[:, 1]).all()
+
+
+def test_foot_sliding_does_not_depend_on_the_frame_rate() -> None:
+    fast = np.zeros((9, 1, 3))
+    fast[:, 0, 0] = np.arange(9) * 0.004  # 0.24 m/s at 60 fps: contact at both rates
+    slow = metrics.foot_sliding(fast[::2], fast[::2], 30.0)
+    np.testing.assert_allclose(metrics.foot_sliding(fast, fast, 60.0).mean(), slow.mean())
+
+
+def test_root_errors_first_and_mean() -> None:
+    true = np.zeros((2, 22, 3))
+    predicted = true + np.array([0.3, 0.1])[:, None, None] * [0.0, 0.0, 1.0]
+    scores = metrics.evaluate_motion(predicted, true, SMPL_22, 30.0)
+    assert scores["root_error"] == pytest.approx(200)
+    assert scores["root_error_first"] == pytest.approx(300)
+    assert math.isnan(scores["rte"])  # the truth stands still: no path to be a part of
+
+
+def test_rte_is_a_part_of_the_true_path() -> None:
+    true = np.zeros((3, 3))
+    true[:, 0] = [0, 1, 2]
+    predicted = true.copy()
+    predicted[:, 0] = [0, 1, 2.3]  # best rigid shift: 0.1 back
+    np.testing.assert_allclose(metrics.rte(predicted, true), [5, 5, 10])
+
+
+def test_ankle_angle_is_geodesic(rng: np.random.Generator) -> None:
+    base = random_rotation(rng)
+    for degrees in (0.0, 1e-5, 30.0, 90.0, 179.9, 180.0):
+        c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+        turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+        assert metrics.ajae(base @ turn, base) == pytest.approx(degrees, abs=1e-7)
+
+
+def test_foot_shape_error_ignores_place_and_size() -> None:
+    foot = np.array([[0.0, 0.0, 0.0], [0.2, 0.0, 0.0], [0.17, 0.06, 0.0]])
+    assert metrics.n_mpjpe_foot(0.7 * foot + [1, 2, 3], foot) == pytest.approx(0, abs=1e-9)
+    bent = foot + [[0, 0, 0.01], [0, 0, 0.01], [0, 0, 0.01]]
+    assert metrics.n_mpjpe_foot(bent, foot) == pytest.approx(0, abs=1e-9)
+    assert metrics.n_mpjpe_foot(foot[:, [1, 0, 2]], foot) > 10  # a turned foot is an error
+
+
+def test_contact_f1_pools_as_one_clip() -> None:
+    true = np.array([[1, 1], [0, 1], [0, 0]], bool)
+    found = np.array([[1, 0], [0, 1], [1, 0]], bool)
+    hits, total = metrics.contact_f1(found, true)
+    assert hits / total == pytest.approx(2 * 2 / (2 * 2 + 1 + 1))
+    both = metrics.combine([metrics.Scores({"contact_f1": (hits, total)})] * 2)
+    assert both["contact_f1"] == pytest.approx(2 / 3)
+
+
+def test_pck_against_the_tight_box() -> None:
+    true = np.array([[[0.0, 0.0], [100.0, 50.0], [10.0, 10.0], [500.0, 500.0]]])
+    visible = np.array([[True, True, True, False]])  # the last would make the box larger
+    predicted = true + [[[4.9, 0.0], [0.0, 5.1], [np.nan, 0.0], [0.0, 0.0]]]
+    hit = metrics.pck(predicted, true, 0.05, visible)
+    np.testing.assert_array_equal(hit, [[1, 0, 0, np.nan]])
+
+
+def test_pck_parts() -> None:
+    skeleton = SKELETONS["coco_wholebody23"]
+    true = np.stack(np.meshgrid(np.arange(23.0) * 10, np.arange(4.0)), -1).reshape(4, 23, 2)
+    predicted = true.copy()
+    predicted[:, skeleton.joints.index("left_heel")] += 400
+    scores = metrics.evaluate_pck(predicted, true, skeleton, thresholds=(0.05, 0.1))
+    assert scores["pck_body@0.05"] == 1
+    assert scores["pck_foot@0.1"] == pytest.approx(5 / 6)
+    assert "pck_hand@0.05" not in scores
+
+
+# --- missing data and degenerate input
+
+
+def test_missing_points_are_removed_not_averaged(rng: np.random.Generator) -> None:
+    predicted, true = random_pair(rng, time=30)
+    holes = predicted.copy()
+    holes[3] = np.nan
+    holes[7, 5] = np.nan
+    valid = np.ones((30, 22), bool)
+    valid[11, 8] = False
+    wild = predicted.copy()
+    wild[11, 8] = 1e6  # masked: must not matter
+    gone = np.isnan(holes).any(-1) | ~valid
+    for name in ("mpjpe", "pa_mpjpe", "abs_mpjpe"):
+        hips = (HIPS,) if name == "mpjpe" else ()
+        function = getattr(metrics, name)
+        frames = function(np.where(np.isnan(holes), holes, wild), true, *hips, valid)
+        assert np.isnan(frames).tolist() == [t == 3 for t in range(30)]
+        for t in (0, 7, 11):
+            keep = ~gone[t]
+            rows = [np.flatnonzero(keep).tolist().index(hip) for hip in HIPS]
+            alone = function(predicted[t : t + 1, keep], true[t : t + 1, keep], *((rows,) if hips else ()))
+            assert frames[t] == pytest.approx(alone[0], abs=1e-9)
+
+
+def test_differences_do_not_bridge_a_gap(rng: np.random.Generator) -> None:
+    predicted, true = random_pair(rng, time=20)
+    valid = np.ones(20, bool)
+    valid[9] = False
+    accel = metrics.accel(predicted, true, HIPS, 30.0, valid)
+    np.testing.assert_array_equal(np.isnan(accel), [t in (7, 8, 9) for t in range(18)])
+    assert np.isnan(metrics.jitter(predicted, 30.0, valid)).sum() == 4
+
+
+def test_a_frame_without_hips_has_no_mpjpe(rng: np.random.Generator) -> None:
+    predicted, true = random_pair(rng)
+    predicted[2, HIPS[0]] = np.nan
+    assert np.isnan(metrics.mpjpe(predicted, true, HIPS)[2])
+    assert np.isfinite(metrics.abs_mpjpe(predicted, true)[2])
+
+
+def test_all_missing_measures_nothing_and_pools_as_nothing(rng: np.random.Generator) -> None:
+    predicted, true = random_pair(rng)
+    nothing = metrics.evaluate_motion(np.full_like(true, np.nan), true, SMPL_22, 30.0)
+    assert all(math.isnan(value) for value in nothing.values())
+    clip = metrics.evaluate_motion(predicted, true, SMPL_22, 30.0)
+    pooled = metrics.combine([nothing, clip])
+    np.testing.assert_equal(dict(pooled), dict(clip))  # NaN where neither measures (rate of no foot)
+
+
+@pytest.mark.parametrize("points", [1, 2, 5])
+def test_points_on_a_line_fit_without_a_warning(rng: np.random.Generator, points: int) -> None:
+    line = np.arange(points)[:, None] * rng.normal(size=3) + 1.0
+    fitted = fit_similarity(line, line @ random_rotation(rng).T - 2.0)
+    np.testing.assert_allclose(fitted.apply(line), line @ fitted.rotation.T + fitted.translation, atol=1e-9)
+    np.testing.assert_allclose(np.linalg.det(fitted.rotation), 1.0)
+    np.testing.assert_allclose(fitted.scale, 1.0)
+
+
+def test_one_frame_has_errors_but_no_differences(rng: np.random.Generator) -> None:
+    predicted, true = random_pair(rng, time=1)
+    scores = metrics.evaluate_motion(predicted, true, SMPL_22, 30.0)
+    assert scores["mpjpe"] > 0
+    assert math.isnan(scores["accel"])
+    assert scores.counts["accel"] == 0
+
+
+def test_feet_can_be_given_for_a_format_without_them() -> None:
+    true, feet = np.zeros((4, 22, 3)), np.zeros((4, 4, 3))
+    slide = feet + np.arange(4)[:, None, None] * [0.002, 0, 0]
+    scores = metrics.evaluate_motion(true, true, SMPL_22, 30.0, feet=(slide, feet))
+    assert scores["foot_sliding"] == pytest.approx(2.0)
+    assert "foot_sliding" not in metrics.evaluate_motion(true, true, SMPL_22, 30.0)
+
+
+def test_every_score_has_a_unit(rng: np.random.Generator) -> None:
+    predicted, true = random_pair(rng, joints=len(CANONICAL))
+    eye, contact = np.tile(np.eye(3), (12, 2, 1, 1)), np.ones((12, 2), bool)
+    scores = metrics.evaluate_motion(
+        predicted, true, CANONICAL, 30.0, contacts=(contact, contact), ankles=(eye, eye)
+    )
+    assert set(scores) == set(metrics.UNITS)
+
+
+@pytest.mark.parametrize("name", sorted(SKELETONS))
+def test_every_format_can_be_evaluated(rng: np.random.Generator, name: str) -> None:
+    skeleton = SKELETONS[name]
+    predicted, true = random_pair(rng, joints=len(skeleton.joints))
+    predicted[:, skeleton.rows < 0] = np.nan
+    assert metrics.evaluate_motion(predicted, true, skeleton, 30.0)["pa_mpjpe"] > 0
+
+
+def test_shapes_that_do_not_belong_together_are_named() -> None:
+    with pytest.raises(ValueError, match="left_hip and right_hip for all 5"):
+        metrics.evaluate_motion(np.zeros((3, 5, 3)), np.zeros((3, 5, 3)), SMPL_22, 30.0)
+    with pytest.raises((ValueError, TypeError), match="valid"):  # TypeError: the tests' own shape checks
+        metrics.abs_mpjpe(np.zeros((3, 5, 3)), np.zeros((3, 5, 3)), np.ones(4, bool))
