@@ -32,7 +32,7 @@ def fit_similarity(
     three, or on a line – it is one of the best ones; without extent in the source the scale is 1.
     """
     source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
-    seen = np.isfinite(source).all(-1) & np.isfinite(target).all(-1)
+    seen = np.all(np.isfinite(source) & np.isfinite(target), axis=-1)
     weight = seen / np.maximum(seen.sum(-1, keepdims=True), 1)
     source, target = np.where(seen[..., None], source, 0.0), np.where(seen[..., None], target, 0.0)
     source_mean = np.einsum("...p,...pi->...i", weight, source)

@@ -1,0 +1,153 @@
+"""Where image points meet the ground (z = 0): the first guess of the person, and pointmaps."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from lift2to3.geometry.cameras import View, ray_directions, to_camera
+from lift2to3.skeletons import CANONICAL, FOOT_POINTS, INDEX
+
+FOOT_HEIGHT_M = np.array(
+    [{"ankle": 0.08, "foot": 0.02}.get(CANONICAL[row].split("_", 1)[1], 0.015) for row in FOOT_POINTS]
+)
+"""Height above the floor of each of `FOOT_POINTS` while the foot stands."""
+
+_SEGMENTS_M = {
+    ("shoulder", "hip"): 0.50, ("hip", "knee"): 0.42, ("knee", "ankle"): 0.41,
+    ("shoulder", "elbow"): 0.28, ("elbow", "wrist"): 0.25,
+}  # fmt: skip
+_SEGMENT_ROWS = np.array(
+    [[INDEX[f"{s}_{a}"], INDEX[f"{s}_{b}"]] for s in ("left", "right") for a, b in _SEGMENTS_M]
+)
+_SEGMENT_LENGTH_M = np.array([*_SEGMENTS_M.values()] * 2)
+_FORESHORTENING = 0.75  # mean apparent over true length of a segment in everyday motion
+_SIZE_FACTOR = 1.5  # a ground hit this many times off what the body's size says is clamped to it
+_STEEPEST = 0.02  # rays that fall by less than this per unit of depth hit nothing useful
+_FAR_M = 40.0
+
+
+class PersonGuess(NamedTuple):
+    """Where on the ground the person is, before any model has looked.
+
+    Attributes:
+        ground_world: (*batch, 3) metres, z = 0.
+        reach_m: (*batch) how far the person strays from there in this clip.
+        found: (*batch) whether the keypoints allow any guess at all.
+    """
+
+    ground_world: Float[Array, "*batch 3"]
+    reach_m: Float[Array, "*batch"]
+    found: Bool[Array, "*batch"]
+
+
+def masked_quantile(
+    values: Float[Array, "*batch time"], mask: Bool[Array, "*batch time"], q: float
+) -> Float[Array, "*batch"]:
+    """Order statistic of the masked values (no interpolation); 0 where the mask is empty."""
+    ordered = jnp.sort(jnp.where(mask, values, jnp.inf), axis=-1)
+    count = mask.sum(-1)
+    rank = jnp.round(q * (count - 1).clip(0)).astype(jnp.int32)
+    value = jnp.take_along_axis(ordered, rank[..., None], axis=-1)[..., 0]
+    return jnp.where(count > 0, value, 0.0)
+
+
+def depth_from_size(
+    n: Float[Array, "*batch time joints 2"], valid: Bool[Array, "*batch time joints"]
+) -> tuple[Float[Array, "*batch time"], Bool[Array, "*batch time"]]:
+    """Depth (metres along the optical axis) at which a 1.7 m body looks as large as this one."""
+    start, end = _SEGMENT_ROWS.T
+    both = valid[..., start] & valid[..., end]
+    apparent = jnp.sqrt(((n[..., start, :] - n[..., end, :]) ** 2).sum(-1) + 1e-12)
+    true = (_SEGMENT_LENGTH_M * both).sum(-1) * _FORESHORTENING
+    depth = true / jnp.maximum((apparent * both).sum(-1), 1e-4)
+    return depth.clip(0.5, _FAR_M).astype(n.dtype), both.any(-1)
+
+
+def guess_person(
+    view: View,
+    n: Float[Array, "*batch time joints 2"],
+    valid: Bool[Array, "*batch time joints"],
+) -> PersonGuess:
+    """First guess of where the person stands (DESIGN section 4): robust over the clip.
+
+    Per frame the foot point whose ray comes down nearest gives a place on the ground, clamped to
+    what the body's apparent size allows; frames without a foot use the size alone. The guess is
+    the median over frames.
+
+    Args:
+        view: the real camera, canonical or any other z-up frame.
+        n: normalised image coordinates of the canonical points.
+        valid: which of them were seen.
+    """
+    n = jnp.where(valid[..., None], n, 0.0)
+    directions = jnp.einsum(
+        "...ji,...tpj->...tpi", view.cam_from_world, jnp.concatenate([n, jnp.ones_like(n[..., :1])], -1)
+    )
+    height = view.centre[..., 2]
+    feet = np.array(FOOT_POINTS)
+    fall = -directions[..., feet, 2]
+    usable = valid[..., feet] & (fall > _STEEPEST)
+    foot_depth = (height[..., None, None] - FOOT_HEIGHT_M.astype(n.dtype)) / jnp.where(usable, fall, 1.0)
+    usable &= foot_depth > 0.2
+    hit_depth = jnp.where(usable, foot_depth, jnp.inf).min(-1)
+    lowest = jnp.where(usable, foot_depth, jnp.inf).argmin(-1)
+    hit = usable.any(-1)
+    size_depth, sized = depth_from_size(n, valid)
+    clamped = hit_depth.clip(size_depth / _SIZE_FACTOR, size_depth * _SIZE_FACTOR)
+    depth = jnp.where(hit, jnp.where(sized, clamped, hit_depth.clip(0.5, _FAR_M)), size_depth)
+    # the ray to go along: the foot's, or the mean of what is seen
+    count = valid.sum(-1)[..., None]
+    mean_ray = (directions * valid[..., None]).sum(-2) / jnp.maximum(count, 1)
+    foot_ray = jnp.take_along_axis(directions[..., feet, :], lowest[..., None, None], axis=-2)[..., 0, :]
+    ray = jnp.where(hit[..., None], foot_ray, mean_ray)
+    path = view.centre[..., None, :2] + depth[..., None] * ray[..., :2]
+    found = hit | sized
+    middle = jnp.stack([masked_quantile(path[..., axis], found, 0.5) for axis in (0, 1)], -1)
+    stray = jnp.sqrt(((path - middle[..., None, :]) ** 2).sum(-1) + 1e-12)
+    ground = jnp.concatenate([middle, jnp.zeros_like(middle[..., :1])], -1)
+    return PersonGuess(ground, masked_quantile(stray, found, 0.9), found.any(-1))
+
+
+def ground_pointmap(
+    view: View,
+    aim_n: Float[Array, "*batch 2"],
+    origin_world: Float[Array, "*batch 3"],
+    resolution: int,
+    half_width: float = 1.0,
+    reach_m: float = 12.0,
+) -> Float[Array, "*batch resolution resolution 3"]:
+    """A grid of image points → where each one's ray meets the ground (Mocap-2-to-3 sec. 3.4).
+
+    Args:
+        view: the camera.
+        aim_n: image point (normalised) at the grid's middle.
+        origin_world: the person guess; positions are relative to it.
+        resolution: points along each side of the grid.
+        half_width: the grid reaches this far from ``aim_n``, in normalised coordinates.
+        reach_m: positions are squashed smoothly to ±this.
+
+    Returns:
+        x and y of the ground point over ``reach_m`` (in −1…1), and 1 where the ray meets the
+        ground in front of the camera, else 0 (then x and y are 0 too).
+    """
+    ticks = jnp.linspace(-half_width, half_width, resolution, dtype=aim_n.dtype)
+    grid = jnp.stack(jnp.meshgrid(ticks, ticks, indexing="xy"), -1).reshape(-1, 2)
+    n = aim_n[..., None, :] + grid
+    directions = ray_directions(view, n)
+    fall = -directions[..., 2]
+    meets = (fall > 1e-3) & (view.centre[..., None, 2] > 0)
+    depth = view.centre[..., None, 2] / jnp.where(meets, fall, 1.0)
+    ground = view.centre[..., None, :2] + depth[..., None] * directions[..., :2]
+    relative = jnp.tanh((ground - origin_world[..., None, :2]) / reach_m)
+    out = jnp.concatenate([relative, jnp.ones_like(relative[..., :1])], -1)
+    out = jnp.where(meets[..., None], out, 0.0)
+    return out.reshape(*out.shape[:-2], resolution, resolution, 3)
+
+
+def in_front(view: View, points_world: Float[Array, "*batch points 3"]) -> Bool[Array, "*batch points"]:
+    """Whether points lie in front of the camera."""
+    return to_camera(view, points_world)[..., 2] > 0

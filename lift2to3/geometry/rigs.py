@@ -1,0 +1,111 @@
+"""The canonical frame, and the rig of the real camera with its virtual ones around the person."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from lift2to3.geometry.cameras import View, look_at, to_camera
+from lift2to3.geometry.ground import PersonGuess
+from lift2to3.geometry.rotations import yaw_matrix
+
+VIRTUAL_HEIGHT_M = 1.2
+AIM_HEIGHT_M = 0.9
+NEAREST_M, FARTHEST_M = 2.5, 6.0
+CLEARANCE_M = 2.0
+"""A virtual camera stays this far outside the path of a person who walks about."""
+LARGEST_M = 12.0
+
+
+class Frame(NamedTuple):
+    """A z-up frame on the ground: ``x_world = world_from_frame @ x_frame + origin_world``."""
+
+    world_from_frame: Float[Array, "*batch 3 3"]
+    origin_world: Float[Array, "*batch 3"]
+
+    def to_world(self, points: Float[Array, "*batch points 3"]) -> Float[Array, "*batch points 3"]:
+        """Points of this frame in the world, metres."""
+        rotated = jnp.einsum("...ij,...pj->...pi", self.world_from_frame, points)
+        return rotated + self.origin_world[..., None, :]
+
+    def from_world(self, points: Float[Array, "*batch points 3"]) -> Float[Array, "*batch points 3"]:
+        """World points in this frame, metres."""
+        return jnp.einsum(
+            "...ji,...pj->...pi", self.world_from_frame, points - self.origin_world[..., None, :]
+        )
+
+
+def canonical_frame(view: View) -> tuple[Frame, View]:
+    """The frame a lift happens in (DESIGN section 3), and the camera expressed in it.
+
+    Its origin lies on the ground right under the camera, z up, +y along the optical axis's
+    horizontal direction (looking straight down or up: the image's up vector instead). The camera
+    is then its height, pitch and roll: nothing of where the user put the world is left.
+    """
+    forward = view.cam_from_world[..., 2, :2]
+    image_up = -view.cam_from_world[..., 1, :2]
+    length = jnp.sqrt((forward**2).sum(-1, keepdims=True) + 1e-20)
+    heading = jnp.where(length > 1e-3, forward, image_up)
+    yaw = jnp.arctan2(-heading[..., 0], heading[..., 1])  # the turn about z that takes +y to heading
+    world_from_frame = yaw_matrix(yaw)
+    centre = view.centre
+    origin = centre * jnp.array([1.0, 1.0, 0.0], centre.dtype)
+    cam_from_frame = view.cam_from_world @ world_from_frame
+    translation = -jnp.einsum("...ij,...j->...i", cam_from_frame, centre - origin)
+    return Frame(world_from_frame, origin), View(cam_from_frame, translation)
+
+
+class Rig(NamedTuple):
+    """The real camera (view 0) and the virtual ones, all aimed at the person guess.
+
+    Attributes:
+        views: batch axes ``*batch view``.
+        aim_world: (*batch, 3) the point 0.9 m above the guess.
+        aim_n: (*batch, view, 2) where each view sees it, normalised.
+        aim_depth_m: (*batch, view) its depth in each view.
+    """
+
+    views: View
+    aim_world: Float[Array, "*batch 3"]
+    aim_n: Float[Array, "*batch view 2"]
+    aim_depth_m: Float[Array, "*batch view"]
+
+    @property
+    def centres_from_guess(self) -> Float[Array, "*batch view 3"]:
+        """Each camera's position relative to the person guess on the ground, metres."""
+        ground = self.aim_world * jnp.array([1.0, 1.0, 0.0], self.aim_world.dtype)
+        return self.views.centre - ground[..., None, :]
+
+
+def virtual_rig(view: View, guess: PersonGuess, count: int = 4) -> Rig:
+    """Stand ``count - 1`` virtual cameras around the guess, evenly in azimuth from the real one.
+
+    They are 1.2 m high, at the real camera's horizontal distance clipped to 2.5–6 m, or farther
+    where the person walks about (a walker must not pass through a camera), aimed 0.9 m up.
+    """
+    centre, ground = view.centre, guess.ground_world
+    aim = ground + jnp.array([0.0, 0.0, AIM_HEIGHT_M], ground.dtype)
+    away = (centre - ground)[..., :2]
+    distance = jnp.sqrt((away**2).sum(-1) + 1e-12)
+    # right above the person there is no azimuth: stand behind, seen along the frame's +y
+    away = jnp.where(distance[..., None] > 1e-2, away, jnp.array([0.0, -1.0], away.dtype))
+    azimuth = jnp.arctan2(away[..., 1], away[..., 0])
+    radius = jnp.maximum(distance.clip(NEAREST_M, FARTHEST_M), guess.reach_m + CLEARANCE_M)
+    radius = radius.clip(NEAREST_M, LARGEST_M)[..., None]
+    turns = np.arange(1, count) * (2 * np.pi / count)
+    angle = azimuth[..., None] + turns.astype(azimuth.dtype)
+    offset = jnp.stack(
+        [radius * jnp.cos(angle), radius * jnp.sin(angle), jnp.full_like(angle, VIRTUAL_HEIGHT_M)], -1
+    )
+    target = jnp.broadcast_to(aim[..., None, :], offset.shape)
+    virtual = look_at(ground[..., None, :] + offset, target)
+    views = View(
+        jnp.concatenate([view.cam_from_world[..., None, :, :], virtual.cam_from_world], axis=-3),
+        jnp.concatenate([view.translation[..., None, :], virtual.translation], axis=-2),
+    )
+    aim_cam = to_camera(views, jnp.broadcast_to(aim[..., None, None, :], (*views.translation.shape[:-1], 1, 3)))
+    depth = jnp.maximum(aim_cam[..., 0, 2], 0.5)
+    return Rig(views, aim, aim_cam[..., 0, :2] / depth[..., None], depth)

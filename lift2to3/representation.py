@@ -1,0 +1,128 @@
+"""Local pose and global movement (Mocap-2-to-3 sec. 3.3): what the denoiser sees and predicts.
+
+Per view and frame, in normalised image coordinates n: box half-side s, root r (the pelvis) and
+local pose p with **eq. 1: n_j = r + s · p_j**. r and s are made relative to where the view aims
+and how far away that is, so that one unit is about one standard deviation in any view. `encode`
+and `decode` are inverses; nobody outside this file counts channels.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from lift2to3.geometry.rigs import Rig
+from lift2to3.skeletons import CANONICAL, INDEX
+
+JOINTS = len(CANONICAL)
+_ROOT = INDEX["pelvis"]
+_HIPS = (INDEX["pelvis"], INDEX["mid_hip"], INDEX["left_hip"], INDEX["right_hip"])
+_BODY_HALF_M = 0.85  # half of a standing person: s · depth is about this
+_POSE_SCALE, _ROOT_SCALE, _SCALE_SCALE = 2.0, 2.0, 4.0
+_SMALLEST = 1e-3
+
+
+class Movement2D(NamedTuple):
+    """The decoupled 2D motion of one view.
+
+    Attributes:
+        pose: (*batch, joints, 2) local pose p, in box half-sides from the root.
+        root: (*batch, 2) root relative to the aim, in metres at the aim's depth.
+        log_scale: (*batch) log of the box's half-side at the aim's depth over 0.85 m.
+    """
+
+    pose: Float[Array, "*batch joints 2"]
+    root: Float[Array, "*batch 2"]
+    log_scale: Float[Array, "*batch"]
+
+
+CHANNELS = 2 * JOINTS + 3
+
+
+def pack(movement: Movement2D) -> Float[Array, "*batch channels"]:
+    """One vector per view and frame, each channel of about unit variance."""
+    pose = movement.pose.reshape(*movement.pose.shape[:-2], 2 * JOINTS)
+    return jnp.concatenate(
+        [_POSE_SCALE * pose, _ROOT_SCALE * movement.root, _SCALE_SCALE * movement.log_scale[..., None]], -1
+    )
+
+
+def unpack(x: Float[Array, "*batch channels"]) -> Movement2D:
+    """Inverse of `pack`."""
+    pose = x[..., : 2 * JOINTS].reshape(*x.shape[:-1], JOINTS, 2) / _POSE_SCALE
+    return Movement2D(pose, x[..., -3:-1] / _ROOT_SCALE, x[..., -1] / _SCALE_SCALE)
+
+
+def _box(
+    n: Float[Array, "*batch joints 2"], valid: Bool[Array, "*batch joints"]
+) -> tuple[Float[Array, "*batch 2"], Float[Array, "*batch"]]:
+    """Root and half-side of the visible points' box; the root falls back on hips, then the mean."""
+    mask = valid[..., None]
+    low = jnp.where(mask, n, jnp.inf).min(-2)
+    high = jnp.where(mask, n, -jnp.inf).max(-2)
+    seen = valid.any(-1)
+    half = jnp.where(seen, ((high - low) / 2).max(-1), 1.0)
+    mean = (n * mask).sum(-2) / jnp.maximum(mask.sum(-2), 1)
+    hips = valid[..., _HIPS[2:]]
+    hip_mean = (n[..., _HIPS[2:], :] * hips[..., None]).sum(-2) / jnp.maximum(hips.sum(-1)[..., None], 1)
+    root = jnp.where(hips.any(-1)[..., None], hip_mean, mean)
+    root = jnp.where(valid[..., _HIPS[1], None], n[..., _HIPS[1], :], root)
+    root = jnp.where(valid[..., _ROOT, None], n[..., _ROOT, :], root)
+    return root, jnp.maximum(half, _SMALLEST)
+
+
+def _frames(rig: Rig) -> tuple[Array, Array]:
+    """The rig's aim point and depth with a time axis to broadcast over."""
+    return rig.aim_n[..., None, :], rig.aim_depth_m[..., None]
+
+
+def encode(
+    n: Float[Array, "*batch view time joints 2"], valid: Bool[Array, "*batch view time joints"], rig: Rig
+) -> Float[Array, "*batch view time channels"]:
+    """Normalised image points of every view → packed local pose and global movement.
+
+    Where points are missing, the box is that of the visible ones and their pose is 0.
+    """
+    aim_n, aim_depth = _frames(rig)
+    n = jnp.where(valid[..., None], n, 0.0)
+    root, half = _box(n, valid)
+    root = jnp.where(valid.any(-1)[..., None], root, aim_n)
+    pose = jnp.where(valid[..., None], (n - root[..., None, :]) / half[..., None, None], 0.0)
+    log_scale = jnp.where(valid.any(-1), jnp.log(half * aim_depth / _BODY_HALF_M), 0.0)
+    return pack(Movement2D(pose, (root - aim_n) * aim_depth[..., None], log_scale))
+
+
+def decode(
+    x: Float[Array, "*batch view time channels"], rig: Rig
+) -> Float[Array, "*batch view time joints 2"]:
+    """Packed movement → normalised image points of every view, by eq. 1."""
+    movement = unpack(x)
+    aim_n, aim_depth = _frames(rig)
+    root = aim_n + movement.root / aim_depth[..., None]
+    # a wild sample must not overflow float32: e^±3 is a body 20 times too large or small
+    half = jnp.exp(movement.log_scale.clip(-3.0, 3.0)) * _BODY_HALF_M / aim_depth
+    return root[..., None, :] + half[..., None, None] * movement.pose
+
+
+def encode_coupled(
+    n: Float[Array, "*batch view time joints 2"], valid: Bool[Array, "*batch view time joints"], rig: Rig
+) -> Float[Array, "*batch view time channels"]:
+    """The ablation "w/o decouple": positions themselves, in metres at the aim's depth.
+
+    The same channels as `encode`, the movement's three at 0.
+    """
+    aim_n, aim_depth = _frames(rig)
+    metres = (n - aim_n[..., None, :]) * aim_depth[..., None, None]
+    pose = jnp.where(valid[..., None], metres, 0.0)
+    zero = jnp.zeros(pose.shape[:-2], pose.dtype)
+    return pack(Movement2D(pose, jnp.stack([zero, zero], -1), zero))
+
+
+def decode_coupled(
+    x: Float[Array, "*batch view time channels"], rig: Rig
+) -> Float[Array, "*batch view time joints 2"]:
+    """Inverse of `encode_coupled`."""
+    aim_n, aim_depth = _frames(rig)
+    return aim_n[..., None, :] + unpack(x).pose / aim_depth[..., None, None]
