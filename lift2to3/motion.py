@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lift2to3.skeletons import SKELETONS, Skeleton, get_skeleton
 
@@ -91,7 +92,10 @@ def load_motion(path: str | Path) -> Motion:
         )
     if valid.shape != shape or spread.shape != shape:
         raise ValueError(f"{path}: valid {valid.shape} and spread {spread.shape} must be {shape}")
-    return Motion(joints, names, float(fields["fps"]), valid.astype(bool), spread)
+    fps = fields["fps"]
+    if fps.ndim or not fps > 0:
+        raise ValueError(f"{path}: fps is {fps.tolist()}; wanted one number above 0")
+    return Motion(joints, names, float(fps), valid.astype(bool), spread)
 
 
 _PICKLED = "it holds pickled Python objects, which can run code when opened; save plain arrays"
@@ -107,18 +111,19 @@ def load_arrays(path: str | Path, needed: tuple[str, ...] = ()) -> dict[str, np.
     path = Path(path)
     with path.open("rb") as file:
         start = file.read(6)
-    if start == b"\x93NUMPY":
-        raise ValueError(f"{path}: a bare .npy array; wanted an .npz of named arrays")
-    if start[:1] == b"\x80":
-        raise ValueError(f"{path}: {_PICKLED}")
-    if start[:2] != b"PK":
-        raise ValueError(f"{path}: not an npz file; wanted an .npz of named arrays")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
+        file.seek(0)
+        if start == b"\x93NUMPY":
+            raise ValueError(f"{path}: a bare .npy array; wanted an .npz of named arrays")
+        if start[:1] == b"\x80":
+            raise ValueError(f"{path}: {_PICKLED}")
+        if start[:2] != b"PK":
+            raise ValueError(f"{path}: not an npz file; wanted an .npz of named arrays")
+        try:
+            archive = np.load(file, allow_pickle=False)
             arrays = {key: archive[key] for key in archive.files}
-    except Exception as error:
-        why = _PICKLED if "Object arrays" in str(error) else f"a damaged npz ({error})"
-        raise ValueError(f"{path}: {why}") from error
+        except Exception as error:
+            why = _PICKLED if "Object arrays" in str(error) else f"a damaged npz ({error})"
+            raise ValueError(f"{path}: {why}") from error
     missing = [key for key in needed if key not in arrays]
     if missing:
         raise ValueError(
@@ -129,8 +134,8 @@ def load_arrays(path: str | Path, needed: tuple[str, ...] = ()) -> dict[str, np.
 
 
 def as_keypoints(
-    xy: np.ndarray,
-    confidence: np.ndarray | None = None,
+    xy: ArrayLike,
+    confidence: ArrayLike | None = None,
     skeleton: str | Skeleton = "coco17",
     fps: float = 30.0,
 ) -> Keypoints:

@@ -255,12 +255,15 @@ def load_skeleton(path: str | Path) -> Skeleton:
         table = json.loads(path.read_text())
         name = str(table["name"])
         joints = tuple(str(joint["name"]) for joint in table["joints"])
-        canonical = tuple(joint.get("canonical", joint["name"]) for joint in table["joints"])
+        meanings = [joint.get("canonical", joint["name"]) for joint in table["joints"]]
+        canonical = tuple(None if meaning is None else str(meaning) for meaning in meanings)
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path}: not a skeleton table ({type(error).__name__}: {error}); wanted "
             '{"name": "mine", "joints": [{"name": "hip_l", "canonical": "left_hip"}, …]}'
         ) from error
+    if not joints:
+        raise ValueError(f"{path}: no joints; wanted one entry per joint, in the format's order")
     unknown = [c for c in canonical if c is not None and c not in INDEX]
     if unknown:
         raise ValueError(

@@ -17,9 +17,11 @@ os.environ.setdefault("MPLBACKEND", "agg")
 
 import jax  # noqa: E402
 import pytest  # noqa: E402
+from beartype import BeartypeConf, beartype  # noqa: E402
 from jaxtyping import install_import_hook  # noqa: E402
 
-install_import_hook("lift2to3", "beartype.beartype")
+check_types = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int is a float, as in PEP 484
+install_import_hook("lift2to3", "conftest.check_types")
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_compilation_cache_dir", str(ROOT / ".pytest_cache" / "jax"))

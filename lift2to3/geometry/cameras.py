@@ -9,6 +9,7 @@ import cv2
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from numpy.typing import ArrayLike
 
 from lift2to3.conventions import NEAR_M
 
@@ -40,6 +41,7 @@ def look_at(
     right = jnp.stack([forward[..., 1], -forward[..., 0], jnp.zeros_like(forward[..., 0])], -1)
     right = right / jnp.linalg.norm(right, axis=-1, keepdims=True)
     down = jnp.cross(forward, right)
+    roll_rad = jnp.broadcast_to(jnp.asarray(roll_rad, forward.dtype), forward.shape[:-1])
     cos, sin = jnp.cos(roll_rad)[..., None], jnp.sin(roll_rad)[..., None]
     right, down = cos * right + sin * down, cos * down - sin * right
     cam_from_world = jnp.stack([right, down, forward], axis=-2)
@@ -76,6 +78,51 @@ def _array(name: str, value: object, shape: tuple[int, ...]) -> np.ndarray:
     return array
 
 
+def _check_rotation(R: np.ndarray) -> None:
+    off = float(np.abs(R @ R.T - np.eye(3)).max())
+    if off > 1e-3:
+        raise ValueError(
+            f"camera R is not a rotation: R Rᵀ differs from the identity by {off:.2g}; wanted an "
+            "orthonormal 3×3 world-to-camera matrix (a Rodrigues vector goes through cv2.Rodrigues)"
+        )
+    if np.linalg.det(R) < 0:
+        raise ValueError(
+            "camera R has determinant -1 (a mirror, not a rotation); wanted +1: an axis is "
+            "flipped, often y or z from an OpenGL or Blender camera; OpenCV has y down, z forward"
+        )
+
+
+def _check_intrinsics(K: np.ndarray, width: int, height: int) -> None:
+    zeros = np.abs([K[1, 0], K[2, 0], K[2, 1], K[2, 2] - 1])
+    if K[0, 0] <= 0 or K[1, 1] <= 0 or zeros.max() > 1e-6:
+        raise ValueError(
+            f"camera K: wanted [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels with positive focal "
+            f"lengths, found {K.tolist()}"
+        )
+    if abs(K[0, 1]) > 1e-3 * K[0, 0]:
+        raise ValueError(
+            f"camera K has a skew of {K[0, 1]:.3g} px, which OpenCV's lens model would silently "
+            "ignore; wanted K[0][1] = 0: calibrate without skew"
+        )
+    cx, cy = K[0, 2], K[1, 2]
+    if not (0 <= cx <= width and 0 <= cy <= height):
+        raise ValueError(
+            f"camera K and size disagree: the principal point ({cx:.0f}, {cy:.0f}) lies outside "
+            f"the {width}×{height} image; wanted K calibrated at this very resolution and size as "
+            "(width, height)"
+        )
+
+
+def _lens(dist: ArrayLike) -> np.ndarray | None:
+    try:
+        lens = np.asarray(dist, dtype=np.float64).reshape(-1)
+    except (TypeError, ValueError):
+        lens = np.array([np.nan])
+    if lens.size not in (0, 4, 5, 8, 12, 14) or not np.isfinite(lens).all():
+        raise ValueError(f"camera dist: wanted 4, 5, 8, 12 or 14 finite OpenCV coefficients, found {dist!r}")
+    return lens if lens.size else None
+
+
 def _undistort(points_px: np.ndarray, K: np.ndarray, dist: np.ndarray | None) -> np.ndarray:
     """OpenCV's inverse of the lens, iterated until exact: its default of 5 rounds is 0.02 px off."""
     stop = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 100, 1e-10)
@@ -84,7 +131,7 @@ def _undistort(points_px: np.ndarray, K: np.ndarray, dist: np.ndarray | None) ->
     return cv2.undistortPoints(points_px, K, dist, criteria=stop)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, init=False)
 class Camera:
     """A calibrated camera: ``x_cam = R @ x_world + t``, world in metres, z up, floor at z = 0.
 
@@ -105,52 +152,19 @@ class Camera:
     size: tuple[int, int]
     dist: np.ndarray | None = None
 
-    def __post_init__(self) -> None:
-        """Check and convert every field."""
-        K, R = _array("K", self.K, (3, 3)), _array("R", self.R, (3, 3))
-        t = _array("t", np.reshape(np.asarray(self.t, dtype=object), -1).tolist(), (3,))
-        width, height = (int(side) for side in _array("size", self.size, (2,)))
+    def __init__(
+        self, K: ArrayLike, R: ArrayLike, t: ArrayLike, size: ArrayLike, dist: ArrayLike | None = None
+    ) -> None:
+        """Check and convert every field; anything NumPy can read as such an array is taken."""
+        K, R = _array("K", K, (3, 3)), _array("R", R, (3, 3))
+        t = _array("t", np.reshape(np.asarray(t, dtype=object), -1).tolist(), (3,))
+        width, height = (int(side) for side in _array("size", size, (2,)))
         if min(width, height) <= 0:
-            raise ValueError(f"camera size: wanted (width, height) in pixels, found {self.size}")
-        off = float(np.abs(R @ R.T - np.eye(3)).max())
-        if off > 1e-3:
-            raise ValueError(
-                f"camera R is not a rotation: R Rᵀ differs from the identity by {off:.2g}; wanted an "
-                "orthonormal 3×3 world-to-camera matrix (a Rodrigues vector goes through cv2.Rodrigues)"
-            )
-        if np.linalg.det(R) < 0:
-            raise ValueError(
-                "camera R has determinant -1 (a mirror, not a rotation); wanted +1: an axis is "
-                "flipped, often y or z from an OpenGL or Blender camera; OpenCV has y down, z forward"
-            )
-        zeros = np.abs([K[1, 0], K[2, 0], K[2, 1], K[2, 2] - 1])
-        if K[0, 0] <= 0 or K[1, 1] <= 0 or zeros.max() > 1e-6:
-            raise ValueError(
-                f"camera K: wanted [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels with positive focal "
-                f"lengths, found {K.tolist()}"
-            )
-        if abs(K[0, 1]) > 1e-3 * K[0, 0]:
-            raise ValueError(
-                f"camera K has a skew of {K[0, 1]:.3g} px, which OpenCV's lens model would silently "
-                "ignore; wanted K[0][1] = 0: calibrate without skew"
-            )
-        cx, cy = K[0, 2], K[1, 2]
-        if not (0 <= cx <= width and 0 <= cy <= height):
-            raise ValueError(
-                f"camera K and size disagree: the principal point ({cx:.0f}, {cy:.0f}) lies outside "
-                f"the {width}×{height} image; wanted K calibrated at this very resolution and size as "
-                "(width, height)"
-            )
-        dist = self.dist
-        if dist is not None:
-            dist = np.asarray(dist, dtype=np.float64).reshape(-1)
-            if dist.size not in (0, 4, 5, 8, 12, 14) or not np.isfinite(dist).all():
-                raise ValueError(
-                    f"camera dist: wanted 4, 5, 8, 12 or 14 finite OpenCV coefficients, found "
-                    f"{np.asarray(self.dist).tolist()}"
-                )
-            dist = dist if dist.size else None
-        for field, value in (("K", K), ("R", R), ("t", t), ("size", (width, height)), ("dist", dist)):
+            raise ValueError(f"camera size: wanted (width, height) in pixels, found {width}×{height}")
+        _check_rotation(R)
+        _check_intrinsics(K, width, height)
+        lens = None if dist is None else _lens(dist)
+        for field, value in (("K", K), ("R", R), ("t", t), ("size", (width, height)), ("dist", lens)):
             object.__setattr__(self, field, value)
 
     @property

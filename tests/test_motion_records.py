@@ -1,0 +1,197 @@
+"""The border: what comes in is checked and put in one form, what goes out survives a file."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from lift2to3.motion import Motion, as_keypoints, load_arrays, load_motion
+from lift2to3.skeletons import CANONICAL, INDEX, SKELETONS, Skeleton
+
+
+def clip(frames: int = 5, joints: int = 17) -> np.ndarray:
+    return np.random.default_rng(0).uniform(100, 900, (frames, joints, 2))
+
+
+def motion(frames: int = 4) -> Motion:
+    draw = np.random.default_rng(1)
+    joints = draw.normal(size=(frames, len(CANONICAL), 3)).astype(np.float32)
+    valid = draw.random((frames, len(CANONICAL))) > 0.2
+    joints[~valid] = np.nan
+    return Motion(joints, CANONICAL, 59.94, valid, np.abs(joints[..., 0]) / 100)
+
+
+# --- keypoints in
+
+
+def test_keypoints_keep_what_was_seen():
+    xy = clip()
+    keypoints = as_keypoints(xy.tolist(), fps=25)
+    np.testing.assert_array_equal(keypoints.xy_px, xy)
+    assert (keypoints.confidence == 1).all()
+    assert keypoints.skeleton is SKELETONS["coco17"]
+    assert keypoints.fps == 25.0
+
+
+def test_missing_is_one_thing_however_it_was_written():
+    xy, confidence = clip(), np.full((5, 17), 0.5)
+    xy[0, 0] = np.nan
+    xy[1, 1, 0] = np.inf
+    confidence[2, 2] = 0
+    confidence[3, 3] = np.nan
+    keypoints = as_keypoints(xy, confidence)
+    for frame in range(4):
+        assert np.isnan(keypoints.xy_px[frame, frame]).all()
+        assert keypoints.confidence[frame, frame] == 0
+    assert np.isfinite(keypoints.xy_px).all(-1).sum() == 5 * 17 - 4
+
+
+def test_without_confidence_the_exact_corner_is_a_missed_joint():
+    xy = clip()
+    xy[2, 5] = 0
+    assert np.isnan(as_keypoints(xy).xy_px[2, 5]).all()
+    seen = as_keypoints(xy, np.ones((5, 17)))
+    np.testing.assert_array_equal(seen.xy_px[2, 5], 0)
+
+
+def test_the_caller_keeps_his_arrays():
+    xy, confidence = clip(), np.ones((5, 17))
+    confidence[0, 0] = 0
+    before = xy.copy()
+    as_keypoints(xy, confidence)
+    np.testing.assert_array_equal(xy, before)
+
+
+def test_a_format_of_ones_own():
+    own = Skeleton("mine", ("a", "b"), ("nose", None))
+    assert as_keypoints(clip(3, 2), skeleton=own).skeleton is own
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"xy": np.ones((17, 2))}, r"wanted \(time, joints, 2\) pixels, found \(17, 2\)"),
+        ({"xy": np.ones((5, 17, 3))}, r"found \(5, 17, 3\); pass xy\[\.\.\., :2\] and confidence"),
+        ({"xy": clip(5, 25)}, "25 joints, skeleton 'coco17' has 17; with 25 joints: body25, body25b"),
+        ({"xy": clip(5, 18)}, "no built-in format fits: pass lift2to3.load_skeleton"),
+        ({"xy": clip(), "skeleton": "coco"}, "unknown skeleton 'coco'"),
+        ({"xy": clip(1)}, "2 frames or more, found 1"),
+        ({"xy": clip(0)}, "2 frames or more, found 0"),
+        ({"xy": clip(), "fps": 0}, "fps: wanted frames per second above 0, found 0"),
+        ({"xy": clip(), "fps": -30.0}, "above 0, found -30"),
+        ({"xy": clip(), "fps": float("nan")}, "above 0, found nan"),
+        ({"xy": clip(), "confidence": np.ones(17)}, r"wanted \(5, 17\) like the keypoints, found \(17,\)"),
+        ({"xy": clip(), "confidence": np.full((5, 17), 87.0)}, "wanted 0–1, found 87 to 87"),
+        ({"xy": clip(), "confidence": np.full((5, 17), -1.0)}, "wanted 0–1, found -1"),
+        ({"xy": np.full((5, 17, 2), np.nan)}, "every joint of every frame is missing"),
+        ({"xy": clip(), "confidence": np.zeros((5, 17))}, "every joint of every frame is missing"),
+        ({"xy": clip() / 1000}, "look normalised to 0–1; wanted pixels"),
+    ],
+)
+def test_bad_keypoints_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        as_keypoints(**arguments)
+
+
+# --- motion out
+
+
+@pytest.mark.parametrize("name", SKELETONS)
+def test_as_skeleton_reorders_by_meaning(name):
+    lifted, skeleton = motion(), SKELETONS[name]
+    out = lifted.as_skeleton(name)
+    assert out.shape == (4, len(skeleton.joints), 3)
+    for joint, meaning in enumerate(skeleton.canonical):
+        expected = np.full((4, 3), np.nan) if meaning is None else lifted.joints_world[:, INDEX[meaning]]
+        np.testing.assert_array_equal(out[:, joint], expected)
+
+
+def test_save_and_load_are_inverses(tmp_path):
+    before = motion()
+    path = before.save(tmp_path / "deep" / "motion.npz")
+    after = load_motion(path)
+    assert after.joint_names == before.joint_names
+    assert after.fps == before.fps
+    for field in ("joints_world", "valid", "spread"):
+        np.testing.assert_array_equal(getattr(after, field), getattr(before, field))
+        assert getattr(after, field).dtype == getattr(before, field).dtype
+
+
+def test_the_file_names_its_fields_and_leaves_no_litter(tmp_path):
+    path = motion().save(tmp_path / "walk.take2")
+    assert path == tmp_path / "walk.take2.npz"
+    assert list(tmp_path.iterdir()) == [path]
+    arrays = load_arrays(path)
+    assert set(arrays) == {"joints_world", "joint_names", "fps", "valid", "spread", "frame"}
+    assert str(arrays["frame"]) == "world, z up, metres"
+
+
+def test_a_failed_save_leaves_the_older_file(tmp_path):
+    path = motion().save(tmp_path / "motion")
+    broken = motion()._replace(joint_names=(object(),))
+    with pytest.raises(ValueError, match="Object arrays cannot be saved"):
+        broken.save(path)
+    assert list(tmp_path.iterdir()) == [path]
+    load_motion(path)
+
+
+# --- files that are not what they should be
+
+
+def test_pickled_objects_are_refused(tmp_path):
+    path = tmp_path / "objects.npz"
+    np.savez(path, joints_world=np.array([{"runs": "code"}], dtype=object))
+    with pytest.raises(ValueError, match=r"objects\.npz: it holds pickled Python objects"):
+        load_arrays(path)
+    path.write_bytes(pickle.dumps({"joints_world": 1}))
+    with pytest.raises(ValueError, match="it holds pickled Python objects"):
+        load_arrays(path)
+
+
+def test_other_files_are_named_for_what_they_are(tmp_path):
+    path = tmp_path / "a.npz"
+    for content, message in ((b"", "not an npz"), (b"hello", "not an npz"), (b"PK\x03\x04junk", "damaged")):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=message):
+            load_arrays(path)
+    with path.open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(ValueError, match=r"a bare \.npy array"):
+        load_arrays(path)
+    with pytest.raises(FileNotFoundError):
+        load_arrays(tmp_path / "absent.npz")
+
+
+def test_a_truncated_file_is_refused(tmp_path):
+    path = motion().save(tmp_path / "motion")
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(ValueError, match="a damaged npz"):
+        load_motion(path)
+
+
+def test_a_bit_flip_is_refused(tmp_path):
+    path = motion(50).save(tmp_path / "motion")
+    content = bytearray(path.read_bytes())
+    content[400] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="a damaged npz"):
+        load_motion(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"fps": None}, "no fps; wanted the keys joints_world, joint_names, fps, valid, spread, found"),
+        ({"joint_names": CANONICAL[:3]}, "with 3 joint names; wanted"),
+        ({"joints_world": np.zeros((4, 38))}, r"joints_world is \(4, 38\)"),
+        ({"valid": np.ones((3, 38), bool)}, r"valid \(3, 38\) and spread \(4, 38\) must be \(4, 38\)"),
+        ({"fps": np.zeros(2)}, r"fps is \[0.0, 0.0\]; wanted one number above 0"),
+        ({"fps": -1.0}, r"fps is -1.0; wanted one number above 0"),
+    ],
+)
+def test_a_motion_file_with_wrong_fields_is_refused(tmp_path, change, message):
+    fields = motion()._asdict() | change
+    path = tmp_path / "motion.npz"
+    np.savez(path, **{key: value for key, value in fields.items() if value is not None})
+    with pytest.raises(ValueError, match=message):
+        load_motion(path)
