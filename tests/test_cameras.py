@@ -2,7 +2,6 @@
 
 import json
 
-import cv2
 import jax
 import jax.numpy as jnp
 import numpy as np

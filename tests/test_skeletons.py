@@ -35,12 +35,13 @@ PUBLISHED = {
     "coco17": COCO,
     "coco_wholebody23": f"{COCO} {FEET}",
     "halpe26": (
-        f"{COCO} head neck mid_hip left_big_toe right_big_toe left_small_toe right_small_toe left_heel right_heel"
+        f"{COCO} head neck mid_hip left_big_toe right_big_toe left_small_toe right_small_toe "
+        "left_heel right_heel"
     ),
     "body25": (
         "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist mid_hip "
-        "right_hip right_knee right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear "
-        f"{FEET}"
+        "right_hip right_knee right_ankle left_hip left_knee left_ankle right_eye left_eye "
+        f"right_ear left_ear {FEET}"
     ),
     "body25b": f"{COCO} neck head {FEET}",
     "h36m17": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -153,7 +154,12 @@ class Camera:
     dist: np.ndarray | None = None
 
     def __init__(
-        self, K: ArrayLike, R: ArrayLike, t: ArrayLike, size: ArrayLike, dist: ArrayLike | None = None
+        self,
+        K: ArrayLike,
+        R: ArrayLike,
+        t: ArrayLike,
+        size: Sequence[float] | np.ndarray,
+        dist: ArrayLike | None = None,
     ) -> None:
         """Check and convert every field; anything NumPy can read as such an array is taken."""
         K, R = _array("K", K, (3, 3)), _array("R", R, (3, 3))
