@@ -1,0 +1,1 @@
+"""Motion data: mocap files to records, records on disk, training windows. Knows no model."""

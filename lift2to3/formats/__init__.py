@@ -1,0 +1,1 @@
+"""File formats of motion, one module a format: reading and writing live together."""

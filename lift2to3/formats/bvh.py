@@ -1,0 +1,322 @@
+"""BVH, the text format of most free motion capture: `read_bvh`.
+
+Any order and any subset of CHANNELS is understood. A file says nothing about its units or its up
+axis: offsets and positions come out in the file's own axes, times ``metres_per_unit``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+_AXES: Final = {"X": 0, "Y": 1, "Z": 2}
+_CHANNELS: Final = {
+    f"{axis}{kind}": (kind, row) for axis, row in _AXES.items() for kind in ("rotation", "position")
+}
+
+
+class Bvh(NamedTuple):
+    """One BVH clip, in the file's own axes.
+
+    Attributes:
+        joint_names: as the file spells them, parents before children.
+        parents: row of each joint's parent; -1 for the root, which is row 0.
+        rest_offsets: metres from the parent, in the parent's frame. The root's is the file's own.
+        end_parents: row of the joint that each End Site hangs on.
+        end_offsets: metres from that joint, in its frame.
+        rotations: each joint's frame relative to its parent's.
+        root_translation: the root in the world, metres.
+        joint_translations: metres from the parent, frame by frame; None where no joint but the
+            root has position channels, so that `rest_offsets` holds at all times.
+        fps: frames per second.
+    """
+
+    joint_names: tuple[str, ...]
+    parents: Int[np.ndarray, "joints"]
+    rest_offsets: Float[np.ndarray, "joints 3"]
+    end_parents: Int[np.ndarray, "ends"]
+    end_offsets: Float[np.ndarray, "ends 3"]
+    rotations: Float[np.ndarray, "time joints 3 3"]
+    root_translation: Float[np.ndarray, "time 3"]
+    joint_translations: Float[np.ndarray, "time joints 3"] | None
+    fps: float
+
+
+@dataclasses.dataclass
+class _Joint:
+    name: str
+    parent: int
+    line: int
+    offset: list[float] | None = None
+    channels: list[tuple[str, int]] | None = None
+
+
+class _Hierarchy(NamedTuple):
+    joints: list[_Joint]
+    ends: list[_Joint]
+    motion_line: int
+
+
+class _Tokens:
+    """The words of the HIERARCHY section, each with the line it stands on."""
+
+    def __init__(self, path: Path, lines: Sequence[str]) -> None:
+        self.path = path
+        self.words = [
+            (word, number)
+            for number, line in enumerate(lines, start=1)
+            for word in line.replace("{", " { ").replace("}", " } ").split()
+        ]
+        self.at = 0
+        self.line = 1
+
+    def take(self, what: str) -> str:
+        """The next word; an error that says ``what`` was wanted where the file ends."""
+        if self.at >= len(self.words):
+            raise ValueError(f"{self.path}, line {self.line}: the file ends where {what} should stand")
+        word, self.line = self.words[self.at]
+        self.at += 1
+        return word
+
+    def expect(self, *wanted: str) -> None:
+        for want in wanted:
+            word = self.take(repr(want))
+            if word != want:
+                raise self.error(f"wanted {want!r}, found {word!r}")
+
+    def numbers(self, count: int, what: str) -> list[float]:
+        return [self.number(what) for _ in range(count)]
+
+    def number(self, what: str) -> float:
+        word = self.take(what)
+        try:
+            value = float(word)
+        except ValueError:
+            raise self.error(f"{what}: wanted a number, found {word!r}") from None
+        if not np.isfinite(value):
+            raise self.error(f"{what}: wanted a finite number, found {word!r}")
+        return value
+
+    def error(self, message: str) -> ValueError:
+        return ValueError(f"{self.path}, line {self.line}: {message}")
+
+
+def read_bvh(path: str | Path, metres_per_unit: float = 1.0) -> Bvh:
+    """Read a BVH file.
+
+    A position channel gives that axis of the joint's translation *in place of* its OFFSET, as
+    common exporters write it; an axis without a channel keeps the OFFSET.
+
+    Args:
+        path: the file.
+        metres_per_unit: length of the file's unit: 0.01 for centimetres, 0.0254 for inches.
+
+    Raises:
+        ValueError: not well-formed; the message gives the line number and what was wanted there.
+        FileNotFoundError: there is no such file.
+    """
+    path = Path(path)
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    hierarchy = _read_hierarchy(path, lines)
+    values, fps = _read_motion(path, lines, hierarchy)
+    joints = hierarchy.joints
+    rest = np.array([joint.offset for joint in joints])
+    translations, moving = _translations(joints, rest, values)
+    return Bvh(
+        joint_names=tuple(joint.name for joint in joints),
+        parents=np.array([joint.parent for joint in joints]),
+        rest_offsets=rest * metres_per_unit,
+        end_parents=np.array([end.parent for end in hierarchy.ends], dtype=int),
+        end_offsets=np.array([end.offset for end in hierarchy.ends]).reshape(-1, 3) * metres_per_unit,
+        rotations=_rotations(joints, values),
+        root_translation=translations[:, 0] * metres_per_unit,
+        joint_translations=translations * metres_per_unit if moving else None,
+        fps=fps,
+    )
+
+
+def _read_hierarchy(path: Path, lines: Sequence[str]) -> _Hierarchy:
+    motion = next((i for i, line in enumerate(lines) if line.strip() == "MOTION"), None)
+    tokens = _Tokens(path, lines[:motion])
+    tokens.expect("HIERARCHY", "ROOT")
+    joints: list[_Joint] = []
+    ends: list[_Joint] = []
+    open_joints: list[int] = []  # rows into joints; an End Site is never pushed
+    _open_joint(tokens, joints, open_joints)
+    while open_joints:
+        word = tokens.take("'}'")
+        joint = joints[open_joints[-1]]
+        if word == "}":
+            _check_complete(path, joint)
+            open_joints.pop()
+        elif word == "OFFSET":
+            joint.offset = tokens.numbers(3, f"OFFSET of {joint.name}")
+        elif word == "CHANNELS":
+            joint.channels = _read_channels(tokens, joint.name)
+        elif word == "JOINT":
+            _open_joint(tokens, joints, open_joints)
+        elif word == "End":
+            ends.append(_read_end_site(tokens, open_joints[-1], joint.name))
+        else:
+            raise tokens.error(f"wanted OFFSET, CHANNELS, JOINT, End Site or '}}', found {word!r}")
+    if tokens.at < len(tokens.words):
+        word = tokens.take("MOTION")
+        why = "one '}' too many" if word == "}" else "only one ROOT is understood"
+        raise tokens.error(f"wanted MOTION after the root's closing brace, found {word!r} ({why})")
+    if motion is None:
+        raise ValueError(f"{path}, line {len(lines)}: the file ends without a MOTION section")
+    return _Hierarchy(joints, ends, motion)
+
+
+def _open_joint(tokens: _Tokens, joints: list[_Joint], open_joints: list[int]) -> None:
+    name = tokens.take("a joint's name")
+    if name in ("{", "}"):
+        raise tokens.error(f"wanted a joint's name, found {name!r}")
+    if any(joint.name == name for joint in joints):
+        raise tokens.error(f"joint {name!r} stands there twice")
+    joints.append(_Joint(name, open_joints[-1] if open_joints else -1, tokens.line))
+    open_joints.append(len(joints) - 1)
+    tokens.expect("{")
+
+
+def _check_complete(path: Path, joint: _Joint) -> None:
+    if joint.offset is None:
+        raise ValueError(f"{path}, line {joint.line}: joint {joint.name!r} has no OFFSET")
+    if joint.channels is None:
+        raise ValueError(f"{path}, line {joint.line}: joint {joint.name!r} has no CHANNELS")
+
+
+def _read_end_site(tokens: _Tokens, parent: int, name: str) -> _Joint:
+    tokens.expect("Site", "{", "OFFSET")
+    end = _Joint(f"{name} end", parent, tokens.line, tokens.numbers(3, f"OFFSET of {name}'s End Site"), [])
+    tokens.expect("}")
+    return end
+
+
+def _read_channels(tokens: _Tokens, name: str) -> list[tuple[str, int]]:
+    word = tokens.take(f"the number of CHANNELS of {name}")
+    if not word.isdigit():
+        raise tokens.error(f"CHANNELS of {name}: wanted how many, found {word!r}")
+    channels = []
+    for _ in range(int(word)):
+        channel = tokens.take(f"a channel of {name}")
+        if channel not in _CHANNELS:
+            raise tokens.error(
+                f"unknown channel {channel!r} of joint {name}; wanted one of {', '.join(_CHANNELS)}"
+            )
+        if _CHANNELS[channel] in channels:
+            raise tokens.error(f"channel {channel} of joint {name} stands there twice")
+        channels.append(_CHANNELS[channel])
+    return channels
+
+
+def _read_motion(
+    path: Path, lines: Sequence[str], hierarchy: _Hierarchy
+) -> tuple[Float[np.ndarray, "time channels"], float]:
+    """The MOTION section's table and its frames per second."""
+    body = [(n, line) for n, line in enumerate(lines, start=1) if n > hierarchy.motion_line + 1]
+    body = [(n, line) for n, line in body if line.strip()]
+    frames = _setting(path, len(lines), body[:1], "Frames:")
+    seconds = _setting(path, len(lines), body[1:2], "Frame Time:")
+    if frames < 1 or frames != int(frames):
+        raise ValueError(f"{path}, line {body[0][0]}: Frames: wanted 1 or more, found {frames:g}")
+    if seconds <= 0:
+        raise ValueError(f"{path}, line {body[1][0]}: Frame Time: wanted seconds above 0, found {seconds:g}")
+    rows, channels = body[2:], sum(len(joint.channels or ()) for joint in hierarchy.joints)
+    values = np.empty((int(frames), channels))
+    for frame in range(min(len(rows), len(values))):
+        number, line = rows[frame]
+        words = line.split()
+        if len(words) != channels:
+            raise ValueError(
+                f"{path}, line {number}: frame {frame} has {len(words)} values, "
+                f"the CHANNELS add up to {channels}"
+            )
+        try:
+            values[frame] = list(map(float, words))
+        except ValueError as error:
+            raise ValueError(f"{path}, line {number}: frame {frame}: {error}") from None
+    if len(rows) != len(values):
+        number = rows[len(values)][0] if len(rows) > len(values) else len(lines)
+        raise ValueError(f"{path}, line {number}: Frames: says {len(values)}, the file has {len(rows)}")
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if bad.size:
+        raise ValueError(f"{path}, line {rows[bad[0]][0]}: frame {bad[0]} is not finite")
+    return values, _round_fps(1.0 / seconds)
+
+
+def _setting(path: Path, last_line: int, line: Sequence[tuple[int, str]], key: str) -> float:
+    if not line:
+        raise ValueError(f"{path}, line {last_line}: the file ends where '{key}' should stand")
+    number, text = line[0]
+    words = text.split()
+    if " ".join(words[:-1]) != key:
+        raise ValueError(f"{path}, line {number}: wanted '{key} …', found {text.strip()!r}")
+    try:
+        return float(words[-1])
+    except ValueError:
+        raise ValueError(f"{path}, line {number}: {key} wanted a number, found {words[-1]!r}") from None
+
+
+def _round_fps(fps: float) -> float:
+    """A Frame Time of 0.0333333 means 30 fps; rates within 0.1 % of a whole number are whole."""
+    return float(round(fps)) if round(fps) > 0 and abs(fps / round(fps) - 1) < 1e-3 else fps
+
+
+def _columns(joints: Sequence[_Joint], kind: str) -> dict[tuple[int, ...], list[tuple[int, list[int]]]]:
+    """Axis order → (joint row, its columns in the frame line), for channels of one kind."""
+    groups: dict[tuple[int, ...], list[tuple[int, list[int]]]] = {}
+    start = 0
+    for row, joint in enumerate(joints):
+        channels = joint.channels or []
+        mine = [(axis, start + i) for i, (of_kind, axis) in enumerate(channels) if of_kind == kind]
+        start += len(channels)
+        groups.setdefault(tuple(axis for axis, _ in mine), []).append((row, [c for _, c in mine]))
+    return groups
+
+
+def _rotations(
+    joints: Sequence[_Joint], values: Float[np.ndarray, "time channels"]
+) -> Float[np.ndarray, "time joints 3 3"]:
+    """Matrices from degrees: channels apply from left to right, ``R = R_first @ R_second @ …``."""
+    rotations = np.broadcast_to(np.eye(3), (len(values), len(joints), 3, 3)).copy()
+    for axes, members in _columns(joints, "rotation").items():
+        if not axes:
+            continue
+        rows = [row for row, _ in members]
+        radians = np.deg2rad(values[:, [columns for _, columns in members]])
+        total = _about_axis(axes[0], radians[..., 0])
+        for i, axis in enumerate(axes[1:], start=1):
+            total = total @ _about_axis(axis, radians[..., i])
+        rotations[:, rows] = total
+    return rotations
+
+
+def _about_axis(axis: int, radians: Float[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch 3 3"]:
+    matrix = np.zeros((*radians.shape, 3, 3))
+    first, second = (axis + 1) % 3, (axis + 2) % 3
+    cos, sin = np.cos(radians), np.sin(radians)
+    matrix[..., axis, axis] = 1.0
+    matrix[..., first, first] = matrix[..., second, second] = cos
+    matrix[..., first, second], matrix[..., second, first] = -sin, sin
+    return matrix
+
+
+def _translations(
+    joints: Sequence[_Joint],
+    rest_offsets: Float[np.ndarray, "joints 3"],
+    values: Float[np.ndarray, "time channels"],
+) -> tuple[Float[np.ndarray, "time joints 3"], bool]:
+    """Each joint's translation from its parent, and whether any joint but the root moves so."""
+    translations = np.broadcast_to(rest_offsets, (len(values), *rest_offsets.shape)).copy()
+    moving = False
+    for axes, members in _columns(joints, "position").items():
+        for row, columns in members:
+            translations[:, row, list(axes)] = values[:, columns]
+            moving |= row > 0 and bool(axes)
+    return translations, moving
