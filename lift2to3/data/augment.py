@@ -1,0 +1,180 @@
+"""Augmentation of 3D clips on the device: one clip in, one clip out; `jax.vmap` gives the batch.
+
+All of it works on canonical points, so it needs no rotations and any mocap source can use it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+from lift2to3.geometry.rotations import matrix_from_axis_angle, yaw_matrix
+from lift2to3.skeletons import CANONICAL, INDEX, MIRROR, PARENTS, TREE_ORDER
+
+Points = Float[Array, "time joints 3"]
+
+_PARENTS = np.array(PARENTS)
+_LEFT_HIP, _RIGHT_HIP, _PELVIS = INDEX["left_hip"], INDEX["right_hip"], INDEX["pelvis"]
+
+
+def _descendants(name: str) -> np.ndarray:
+    """Rows that move when the joint turns, itself left out. (joints,) bool"""
+    below = np.zeros(len(CANONICAL), bool)
+    for row in TREE_ORDER:
+        parent = _PARENTS[row]
+        below[row] = parent >= 0 and (parent == INDEX[name] or below[parent])
+    return below
+
+
+_MID_SHOULDER = INDEX["mid_shoulder"]
+_UPPER = _descendants("pelvis") & ~_descendants("left_hip") & ~_descendants("right_hip")
+for _name in ("left_hip", "right_hip", "mid_hip"):
+    _UPPER[INDEX[_name]] = False
+_TURNED = {  # joint: largest random turn in degrees (PoseAug-like, small enough to stay plausible)
+    "spine1": 12.0, "spine3": 12.0, "neck": 20.0,
+    "left_shoulder": 35.0, "right_shoulder": 35.0, "left_elbow": 25.0, "right_elbow": 25.0,
+    "left_wrist": 20.0, "right_wrist": 20.0, "left_hip": 12.0, "right_hip": 12.0,
+    "left_knee": 8.0, "right_knee": 8.0, "left_ankle": 12.0, "right_ankle": 12.0,
+}  # fmt: skip
+_TURN_ORDER = sorted(_TURNED, key=lambda name: -_descendants(name).sum())
+_BELOW = np.stack([_descendants(name) for name in _TURN_ORDER])
+
+
+@dataclasses.dataclass(frozen=True)
+class AugmentConfig:
+    """How clips are varied. A probability of 0 (or a range of 0) switches a thing off.
+
+    Attributes:
+        mirror: probability of swapping left and right.
+        body_scale: the whole body is scaled by up to this share.
+        bone_scale: each bone (left and right alike) by up to this share on top.
+        time_warp: slowest and fastest playback.
+        splice: probability of taking the upper body from another clip of the batch.
+        turn: probability of slowly varying random turns of joints.
+    """
+
+    mirror: float = 0.5
+    body_scale: float = 0.15
+    bone_scale: float = 0.06
+    time_warp: tuple[float, float] = (0.8, 1.25)
+    splice: float = 0.15
+    turn: float = 0.4
+
+
+def warp_time(
+    points: Float[Array, "raw joints 3"],
+    valid: Bool[Array, "raw"],
+    frames: int,
+    rate: Float[Array, ""],
+) -> tuple[Points, Bool[Array, "time"]]:
+    """``frames`` frames at ``rate`` times the speed, by linear interpolation from the clip's start."""
+    position = (jnp.arange(frames) * rate).clip(0, len(points) - 1.001)
+    low = position.astype(jnp.int32)
+    part = (position - low)[:, None, None]
+    return points[low] * (1 - part) + points[low + 1] * part, valid[low] & valid[low + 1]
+
+
+def mirror(points: Points) -> Points:
+    """Swap the body's sides by reflecting x; a left step becomes a right step."""
+    return points[:, MIRROR] * jnp.array([-1.0, 1.0, 1.0])
+
+
+def scale_bones(points: Points, scale: Float[Array, "joints"]) -> Points:
+    """Scale each point's offset from its parent; the pelvis path by the legs' mean scale.
+
+    The floor stays the floor: the body is lifted or lowered by how much its legs changed.
+    """
+    leg = (scale[INDEX["left_knee"]] + scale[INDEX["left_ankle"]]) / 2
+    out = [points[:, 0]] * len(CANONICAL)
+    out[_PELVIS] = points[:, _PELVIS] * leg
+    for row in TREE_ORDER:
+        parent = int(_PARENTS[row])
+        if parent >= 0:
+            out[row] = out[parent] + scale[row] * (points[:, row] - points[:, parent])
+    scaled = jnp.stack(out, axis=1)
+    # what the sole hovers or sinks because the foot's own bones scaled otherwise
+    drift = scaled[..., 2].min() - leg * points[..., 2].min()
+    return scaled - jnp.array([0.0, 0.0, 1.0]) * drift
+
+
+def random_bone_scale(key: PRNGKeyArray, config: AugmentConfig) -> Float[Array, "joints"]:
+    """One scale per bone, the same left and right: a body scale times small changes."""
+    whole, bones = jax.random.split(key)
+    body = 1 + config.body_scale * jax.random.uniform(whole, minval=-1.0)
+    each = config.bone_scale * jax.random.uniform(bones, (len(CANONICAL),), minval=-1.0)
+    return body * (1 + jnp.minimum(each, each[MIRROR]))
+
+
+def heading(points: Points) -> Float[Array, "time"]:
+    """The way the pelvis faces, as a yaw angle in radians (0 = along +y), from the hips' line."""
+    across = points[:, _RIGHT_HIP] - points[:, _LEFT_HIP]
+    return jnp.arctan2(across[:, 1], across[:, 0])
+
+
+def splice_upper(points: Points, donor: Points) -> Points:
+    """The lower body of one clip with the upper body of another, turned to face the same way."""
+    turn = jnp.unwrap(heading(points)) - jnp.unwrap(heading(donor))
+    offset = donor - donor[:, _PELVIS, None]
+    turned = jnp.einsum("tij,tpj->tpi", yaw_matrix(turn), offset)
+    return jnp.where(_UPPER[:, None], points[:, _PELVIS, None] + turned, points)
+
+
+def turn_joints(points: Points, key: PRNGKeyArray) -> Points:
+    """Turn every joint's limb by a slowly varying random rotation within `_TURNED`.
+
+    Afterwards the clip is lifted so that nothing sinks below where its lowest point was.
+    """
+    frames = len(points)
+    limits = jnp.radians(jnp.array([_TURNED[name] for name in _TURN_ORDER]))
+    knots = 3 + frames // 30
+    drawn = jax.random.normal(key, (knots, len(_TURN_ORDER), 3)) * limits[:, None] / 2
+    position = jnp.linspace(0, knots - 1.001, frames)
+    low = position.astype(jnp.int32)
+    part = position - low
+    ease = (part * part * (3 - 2 * part))[:, None, None]
+    rotations = matrix_from_axis_angle(drawn[low] * (1 - ease) + drawn[low + 1] * ease)
+    lowest = points[..., 2].min(-1)
+    for k, name in enumerate(_TURN_ORDER):
+        pivot = points[:, INDEX[name], None]
+        turned = pivot + jnp.einsum("tij,tpj->tpi", rotations[:, k], points - pivot)
+        points = jnp.where(_BELOW[k][:, None], turned, points)
+    sunk = jnp.minimum(points[..., 2].min(-1) - lowest, 0.0)
+    # one lift for the whole clip keeps the motion's own vertical movement
+    return points - jnp.array([0.0, 0.0, 1.0]) * sunk.min()
+
+
+def augment(
+    key: PRNGKeyArray,
+    points: Float[Array, "raw joints 3"],
+    valid: Bool[Array, "raw"],
+    donor: Float[Array, "raw joints 3"],
+    frames: int,
+    config: AugmentConfig,
+) -> tuple[Points, Bool[Array, "time"]]:
+    """One clip's augmentation; yaw is left to the random camera, which comes from any side.
+
+    Args:
+        key: of this clip.
+        points: raw frames, world, metres.
+        valid: frames that are real (short clips are padded).
+        donor: another clip for the upper body.
+        frames: how many to return.
+        config: what to do.
+    """
+    keys = jax.random.split(key, 8)
+    slow, fast = config.time_warp
+    rate = jnp.exp(jax.random.uniform(keys[0], minval=np.log(slow), maxval=np.log(fast)))
+    donor, _ = warp_time(donor, valid, frames, rate)
+    points, valid = warp_time(points, valid, frames, rate)
+
+    def maybe(key: PRNGKeyArray, chance: float, changed: Points, points: Points) -> Points:
+        return jnp.where(jax.random.uniform(key) < chance, changed, points)
+
+    points = maybe(keys[1], config.splice, splice_upper(points, donor), points)
+    points = maybe(keys[2], config.turn, turn_joints(points, keys[3]), points)
+    points = maybe(keys[4], config.mirror, mirror(points), points)
+    return scale_bones(points, random_bone_scale(keys[5], config)), valid

@@ -1,0 +1,99 @@
+"""What a 2D detector does to true keypoints: bias per joint, jitter, misses, formats, cut-offs."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+from lift2to3.skeletons import CANONICAL, SKELETONS
+
+TRAINED_FORMATS = (
+    "canonical", "smpl22", "smpl22", "smpl24", "coco17", "coco17", "coco_wholebody23", "halpe26",
+    "body25", "body25b", "body25b", "h36m17", "h36m17", "mediapipe33",
+)  # fmt: skip
+_PRESENT = np.stack([SKELETONS[name].present for name in TRAINED_FORMATS])
+_LEGS = np.array(
+    [any(part in name for part in ("knee", "ankle", "foot", "heel", "toe")) for name in CANONICAL]
+)
+_ARMS = np.array([any(p in name for p in ("elbow", "wrist", "hand")) for name in CANONICAL])
+_LOOSE = np.ones(len(CANONICAL))  # detectors place hips, shoulders and mid-points less exactly
+for _row, _name in enumerate(CANONICAL):
+    _LOOSE[_row] = 1.6 if any(p in _name for p in ("hip", "pelvis", "spine", "collar", "head", "neck")) else 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class NoiseConfig:
+    """Sizes are in box half-sides (half the person's height, roughly 0.85 m).
+
+    Attributes:
+        clean: share of clips with no noise at all (ground-truth 2D is an input too).
+        jitter: largest standard deviation of the noise per frame.
+        bias: largest standard deviation of each joint's constant offset over the clip.
+        drop_joint: largest probability of a joint missing in a frame.
+        drop_span: probability of legs or arms hidden for a while.
+        drop_frames: probability of a run of frames with nothing detected.
+        drop_format: probability that a format's absent joints are hidden (else all are shown).
+    """
+
+    clean: float = 0.35
+    jitter: float = 0.02
+    bias: float = 0.045
+    drop_joint: float = 0.10
+    drop_span: float = 0.10
+    drop_frames: float = 0.08
+    drop_format: float = 0.95
+
+
+def _span(key: PRNGKeyArray, frames: int, chance: float) -> Bool[Array, "time"]:
+    """A random run of frames (an eighth to all of the clip), with the given probability."""
+    keys = jax.random.split(key, 3)
+    length = jax.random.uniform(keys[0], minval=0.12, maxval=1.0) ** 2 * frames
+    start = jax.random.uniform(keys[1]) * frames - length / 2
+    inside = (jnp.arange(frames) >= start) & (jnp.arange(frames) < start + length)
+    return inside & (jax.random.uniform(keys[2]) < chance)
+
+
+def detect(
+    key: PRNGKeyArray,
+    n: Float[Array, "time joints 2"],
+    visible: Bool[Array, "time joints"],
+    config: NoiseConfig,
+) -> tuple[Float[Array, "time joints 2"], Float[Array, "time joints"]]:
+    """Noisy observations and their confidence, 0 where missing.
+
+    Args:
+        key: of this clip.
+        n: true normalised image points.
+        visible: points inside the image.
+        config: how bad the detector is.
+    """
+    frames, joints = n.shape[:2]
+    keys = jax.random.split(key, 14)
+    box = ((n.max(1) - n.min(1)) / 2).max(-1)[:, None, None]
+    noisy = jax.random.uniform(keys[0]) >= config.clean
+    level = jnp.where(noisy, jax.random.uniform(keys[1], (2,)) ** 1.5, 0.0)
+    loose = jnp.asarray(_LOOSE, n.dtype)[:, None]
+    jitter = config.jitter * level[0] * loose * box * jax.random.normal(keys[2], n.shape)
+    # heavy tails: one detection in fifty is several times worse, and a good detector knows it
+    wild = jax.random.uniform(keys[3], (frames, joints)) < 0.02
+    jitter = jitter * jnp.where(wild, 4.0, 1.0)[..., None]
+    bias = config.bias * level[1] * loose * box * jax.random.normal(keys[4], (joints, 2))
+    drop = jax.random.uniform(keys[5], (frames, joints)) < config.drop_joint * jax.random.uniform(keys[6]) ** 2
+    drop &= noisy
+    legs = _span(keys[7], frames, config.drop_span)[:, None] & _LEGS
+    arms = _span(keys[8], frames, config.drop_span)[:, None] & _ARMS
+    nothing = _span(keys[9], frames, config.drop_frames)[:, None]
+    format_row = jax.random.randint(keys[10], (), 0, len(TRAINED_FORMATS))
+    absent = ~jnp.asarray(_PRESENT)[format_row]
+    absent &= jax.random.uniform(keys[11]) < config.drop_format
+    seen = visible & ~drop & ~legs & ~arms & ~nothing & ~absent
+    # half of the noisy clips come with confidences that say something about the error
+    error = jnp.sqrt((jitter**2).sum(-1)) / (box[..., 0] * config.jitter)
+    told = jnp.exp(-error / 2) * jax.random.uniform(keys[12], (frames, joints), minval=0.7)
+    speaks = noisy & (jax.random.uniform(keys[13]) < 0.5)
+    confidence = jnp.where(speaks, told.clip(0.05, 1.0), 1.0)
+    return n + jitter + bias, jnp.where(seen, confidence, 0.0)

@@ -1,0 +1,144 @@
+"""Around the multi-view denoiser: what it is told of a clip, and how its views become 3D.
+
+Everything here is for one clip; `jax.vmap` gives the batch. Training and lifting both go through
+these functions, so that inference meets what training saw.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from lift2to3.geometry.cameras import View, project, ray_directions
+from lift2to3.geometry.ground import ground_pointmap, guess_person
+from lift2to3.geometry.rigs import Rig, virtual_rig
+from lift2to3.geometry.rotations import sixd_from_matrix
+from lift2to3.geometry.triangulation import triangulate
+from lift2to3.models.denoiser import Condition
+from lift2to3.representation import decode, decode_coupled, encode, encode_coupled
+
+
+@dataclasses.dataclass(frozen=True)
+class MultiViewConfig:
+    """How views are set up and put together.
+
+    Attributes:
+        views: the real camera and this many less one virtual ones.
+        pointmap_resolution: as the denoiser's.
+        observed_share: how far a fully confident observation replaces the denoiser's own view 0.
+        observed_weight: weight of a fully confident observed ray beside the virtual ones' 1.
+        decoupled: local pose and global movement (eq. 1); False is the ablation.
+    """
+
+    views: int = 4
+    pointmap_resolution: int = 32
+    observed_share: float = 0.8
+    observed_weight: float = 2.0
+    decoupled: bool = True
+
+
+def to_movement(
+    n: Float[Array, "view time joints 2"], valid: Array, rig: Rig, config: MultiViewConfig
+) -> Float[Array, "view time channels"]:
+    """Image points of every view in the representation that the denoiser works in."""
+    return (encode if config.decoupled else encode_coupled)(n, valid, rig)
+
+
+def to_image(
+    x: Float[Array, "view time channels"], rig: Rig, config: MultiViewConfig
+) -> Float[Array, "view time joints 2"]:
+    """Inverse of `to_movement`."""
+    return (decode if config.decoupled else decode_coupled)(x, rig)
+
+
+def project_to_views(
+    points: Float[Array, "time joints 3"], rig: Rig
+) -> Float[Array, "view time joints 2"]:
+    """Normalised image points of a motion in every view of the rig."""
+    flat = points.reshape(1, -1, 3)
+    n = project(rig.views, jnp.broadcast_to(flat, (len(rig.aim_depth_m), *flat.shape[1:])))
+    return n.reshape(-1, *points.shape[:2], 2)
+
+
+def billboard(
+    view: View, n: Float[Array, "time joints 2"], confidence: Float[Array, "time joints"], rig: Rig
+) -> Float[Array, "time joints 2"]:
+    """Observed rays carried to an upright plane through the guess: metres beside and above the aim.
+
+    With the camera's height this says in metres what the picture says in pixels, pitch and roll
+    taken out: a foot under the floor there means that the person stands nearer.
+    """
+    directions = ray_directions(view, n.reshape(-1, 2)).reshape(*n.shape[:2], 3)
+    away = (rig.aim_world - view.centre)[:2]
+    distance = jnp.sqrt((away**2).sum() + 1e-6)
+    forward = away / distance
+    depth = distance / jnp.maximum(directions[..., :2] @ forward, 0.1)
+    sideways = jnp.stack([forward[1], -forward[0]])
+    beside = depth * (directions[..., :2] @ sideways)
+    above = view.centre[2] + depth * directions[..., 2] - rig.aim_world[2]
+    metres = jnp.stack([beside, above], -1).clip(-6.0, 6.0)
+    return jnp.where(confidence[..., None] > 0, metres, 0.0)
+
+
+def set_up(
+    view: View,
+    n: Float[Array, "time joints 2"],
+    confidence: Float[Array, "time joints"],
+    config: MultiViewConfig,
+) -> tuple[Rig, Condition]:
+    """First guess, virtual cameras, and all that the denoiser is told of one clip.
+
+    Args:
+        view: the real camera in its canonical frame.
+        n: observed normalised image points; anything where the confidence is 0.
+        confidence: 0–1.
+        config: number of views and sizes.
+    """
+    seen = confidence > 0
+    n = jnp.where(seen[..., None], n, 0.0)
+    guess = guess_person(view, n, seen)
+    rig = virtual_rig(view, guess, config.views)
+    frames = n.shape[0]
+    every = (config.views, frames)
+    blank = jnp.zeros((*every, *n.shape[1:])).at[0].set(n)
+    confidence_views = jnp.zeros((*every, n.shape[1])).at[0].set(confidence)
+    observed = to_movement(blank, confidence_views > 0, rig, config)
+    camera = jnp.concatenate(
+        [sixd_from_matrix(rig.views.cam_from_world), rig.centres_from_guess / 5.0], axis=-1
+    )
+    ground = jnp.broadcast_to(guess.ground_world, (config.views, 3))
+    pointmap = ground_pointmap(rig.views, rig.aim_n, ground, config.pointmap_resolution)
+    return rig, Condition(observed, confidence_views, camera, billboard(view, n, confidence, rig), pointmap)
+
+
+def lift_views(
+    x: Float[Array, "view time channels"],
+    n: Float[Array, "time joints 2"],
+    confidence: Float[Array, "time joints"],
+    rig: Rig,
+    config: MultiViewConfig,
+) -> tuple[Float[Array, "time joints 3"], Float[Array, "time joints"]]:
+    """Predicted views → 3D (Mocap-2-to-3 sec. 3.5); the observed rays take view 0's place.
+
+    Returns:
+        Points in the rig's frame and their spread (rms distance to the rays), metres.
+    """
+    predicted = to_image(x, rig, config)
+    n = jnp.where(confidence[..., None] > 0, n, predicted[0])
+    share = config.observed_share * confidence[..., None]
+    first = predicted[0] + share * (n - predicted[0])
+    views = jnp.concatenate([first[None], predicted[1:]])
+    weights = jnp.ones(views.shape[:-1]).at[0].add((config.observed_weight - 1) * confidence)
+    flat = views.reshape(len(views), -1, 2)
+    points, spread = triangulate(rig.views, flat, weights.reshape(len(views), -1))
+    return points.reshape(*n.shape[:2], 3), spread.reshape(n.shape[:2])
+
+
+def make_consistent(
+    points: Float[Array, "time joints 3"], rig: Rig, config: MultiViewConfig
+) -> Float[Array, "view time channels"]:
+    """The movement of every view that these 3D points have: reproject and re-encode."""
+    n = project_to_views(points, rig)
+    return to_movement(n, jnp.ones(n.shape[:-1], bool), rig, config)

@@ -1,0 +1,1 @@
+"""Losses, the training state and the one training loop for every model."""
