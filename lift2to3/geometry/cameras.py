@@ -127,8 +127,9 @@ def _lens(dist: ArrayLike) -> np.ndarray | None:
 def _undistort(points_px: np.ndarray, K: np.ndarray, dist: np.ndarray | None) -> np.ndarray:
     """OpenCV's inverse of the lens, iterated until exact: its default of 5 rounds is 0.02 px off."""
     stop = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 100, 1e-10)
-    if hasattr(cv2, "undistortPointsIter"):  # OpenCV 4's name for it
-        return cv2.undistortPointsIter(points_px, K, dist, None, None, stop)
+    iterate = getattr(cv2, "undistortPointsIter", None)  # OpenCV 4's name for it
+    if iterate is not None:
+        return iterate(points_px, K, dist, None, None, stop)
     return cv2.undistortPoints(points_px, K, dist, criteria=stop)
 
 
