@@ -92,7 +92,7 @@ def _seen_in_both(predicted: Points, true: Points, valid: Mask) -> tuple[Points,
             f"metrics: wanted two (time, joints, 3) motions of one shape, found {predicted.shape} "
             f"and {true.shape}"
         )
-    keep = np.isfinite(predicted).all(-1) & np.isfinite(true).all(-1)
+    keep = np.all(np.isfinite(predicted) & np.isfinite(true), axis=-1)
     if valid is not None:
         if valid.shape not in (keep.shape, keep.shape[:1]):
             raise ValueError(f"metrics: valid must be {keep.shape} or {keep.shape[:1]}, found {valid.shape}")
@@ -173,7 +173,7 @@ def rte(
 
     NaN throughout where the true root does not move: it has no length to be a part of.
     """
-    seen = (np.isfinite(predicted_root) & np.isfinite(true_root)).all(-1)
+    seen = np.all(np.isfinite(predicted_root) & np.isfinite(true_root), axis=-1)
     error = np.full(len(seen), np.nan)
     predicted, true = np.asarray(predicted_root, float)[seen], np.asarray(true_root, float)[seen]
     length = np.linalg.norm(np.diff(true, axis=0), axis=-1).sum()
@@ -258,7 +258,7 @@ def pck(
 
     NaN where the truth is not visible; a visible joint without a prediction counts as missed (0).
     """
-    seen = np.isfinite(true_px).all(-1)
+    seen = np.all(np.isfinite(true_px), axis=-1)
     seen = seen if visible is None else seen & visible
     points = np.where(seen[..., None], true_px, 0.0)
     high = points.max(axis=1, where=seen[..., None], initial=-np.inf)
