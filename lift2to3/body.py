@@ -34,9 +34,7 @@ def forward_kinematics(
     offsets: Float[Array | np.ndarray, "*#batch joints 3"],
     rotations: Float[Array | np.ndarray, "*#batch joints 3 3"],
     root_translation: Float[Array | np.ndarray, "*#batch 3"],
-) -> tuple[
-    Float[Array | np.ndarray, "*batch joints 3 3"], Float[Array | np.ndarray, "*batch joints 3"]
-]:
+) -> tuple[Float[Array | np.ndarray, "*batch joints 3 3"], Float[Array | np.ndarray, "*batch joints 3"]]:
     """Pose a skeleton.
 
     Differentiable and jittable with JAX arrays. When every input is a NumPy array the result is

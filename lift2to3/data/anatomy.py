@@ -79,8 +79,8 @@ class Family(NamedTuple):
     @property
     def needed(self) -> frozenset[str]:
         """Every joint that plays a role, of both sides."""
-        left = self.roles.values()
-        return frozenset({*left, *(self._mirrored(j) for r, j in self.roles.items() if r.startswith("left_"))})
+        mirrored = {self._mirrored(j) for role, j in self.roles.items() if role.startswith("left_")}
+        return frozenset({*self.roles.values(), *mirrored})
 
 
 _FINGERS = tuple(

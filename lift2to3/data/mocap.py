@@ -65,6 +65,11 @@ class MocapClip(NamedTuple):
         """Length of the clip."""
         return len(self.points_world) / self.fps
 
+    @property
+    def contacts_trusted(self) -> bool:
+        """False where labels mean little: an uneven floor, or feet that a retargeting made skate."""
+        return not self.uneven_floor and self.family != "cmu43"
+
 
 def read_bvh_clip(
     path: str | Path,

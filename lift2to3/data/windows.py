@@ -1,0 +1,192 @@
+"""Training input: an endless stream of motion windows, every batch a pure function of (seed, step).
+
+Each clip is cut into slots of one window's length; an epoch visits every slot once, in an order of its
+own, and crops a window at a random place of the slot. So windows fall evenly over time, long clips
+come oftener than short ones, and no clip is left out. Only (clip, start) pairs are shuffled; a batch
+is then gathered in one indexing of the frames, which lie in memory one clip after another.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Literal, NamedTuple, assert_never
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from lift2to3.data.mocap import MocapClip
+
+SLOWEST_WARP: Final = 1.25
+"""The device may stretch time by up to this: it then needs so many times more frames of input."""
+
+
+@dataclasses.dataclass(frozen=True)
+class WindowConfig:
+    """What `window_batches` yields.
+
+    Attributes:
+        frames: frames of a window that the model sees.
+        batch: windows of a batch on this host.
+        reader: "grain" (needs the ``data`` extra), "numpy" (a sampler of the same contract, another
+            order), or "auto": Grain where it is installed. A run that is to be resumed elsewhere
+            names its reader, because the two draw different windows for the same (seed, step).
+    """
+
+    frames: int = 80
+    batch: int = 64
+    reader: Literal["auto", "grain", "numpy"] = "auto"
+
+    @property
+    def raw_frames(self) -> int:
+        """Frames of a window as it comes, so that time can be warped on the device."""
+        return math.ceil(self.frames * SLOWEST_WARP) + 1
+
+
+class _Frames(NamedTuple):
+    """Every clip's frames, one clip after another, and the slots to crop windows from."""
+
+    points_world: Float[np.ndarray, "time 38 3"]
+    contacts: Bool[np.ndarray, "time 4"]
+    contacts_trusted: Bool[np.ndarray, "clips"]
+    clip_start: Int[np.ndarray, "clips"]
+    clip_frames: Int[np.ndarray, "clips"]
+    slots: Int[np.ndarray, "slots 3"]  # clip, first start, number of starts
+
+
+def window_batches(
+    clips: Sequence[MocapClip],
+    config: WindowConfig,
+    seed: int,
+    start_step: int = 0,
+    host: int = 0,
+    hosts: int = 1,
+) -> Iterator[dict[str, np.ndarray]]:
+    """Batches of windows without end, from ``start_step`` on.
+
+    Yields:
+        ``points_world`` (batch, raw_frames, 38, 3) float32, metres, world z up;
+        ``frames_valid`` (batch, raw_frames) bool, False where a clip shorter than the window holds its
+        last frame; ``contacts`` (batch, raw_frames, 4) bool, False there; ``contacts_trusted``
+        (batch,) bool.
+
+    Args:
+        clips: all at one rate.
+        config: sizes and reader.
+        seed: with the step it fixes a batch, whenever and wherever the stream starts.
+        start_step: where a resumed run goes on.
+        host: which of the ``hosts`` this is; they share out the slots, so none sees another's.
+        hosts: number of processes that train together.
+
+    Raises:
+        ValueError: no clips, clips of several rates, or fewer slots than hosts.
+        ImportError: reader="grain" without Grain.
+    """
+    if not 0 <= host < hosts:
+        raise ValueError(f"host: wanted 0 to {hosts - 1}, found {host}")
+    frames = _lay_out(clips, config)
+    if len(frames.slots) < hosts:
+        raise ValueError(f"hosts: {hosts} of them cannot share {len(frames.slots)} slots of motion")
+    match _reader(config):
+        case "grain":
+            return _grain_batches(frames, config, seed, start_step, host, hosts)
+        case "numpy":
+            return _numpy_batches(frames, config, seed, start_step, host, hosts)
+        case unknown:
+            assert_never(unknown)
+
+
+def _reader(config: WindowConfig) -> Literal["grain", "numpy"]:
+    installed = importlib.util.find_spec("grain") is not None
+    if config.reader == "auto":
+        return "grain" if installed else "numpy"
+    if config.reader == "grain" and not installed:
+        raise ImportError('reader="grain" needs Grain: pip install "lift2to3[data]", or reader="numpy"')
+    return config.reader
+
+
+def _lay_out(clips: Sequence[MocapClip], config: WindowConfig) -> _Frames:
+    if not clips:
+        raise ValueError("windows: no clips to read from")
+    rates = sorted({clip.fps for clip in clips})
+    if len(rates) > 1:
+        raise ValueError(f"windows: clips at {rates} frames per second; wanted one rate")
+    if min(config.frames, config.batch) < 1:
+        raise ValueError(f"windows: wanted frames and batch above 0, found {config}")
+    lengths = np.array([len(clip.points_world) for clip in clips])
+    slots = []
+    for clip, length in enumerate(lengths.tolist()):
+        starts = max(1, length - config.raw_frames + 1)
+        count = min(starts, math.ceil(length / config.frames))
+        edges = np.round(np.linspace(0, starts, count + 1)).astype(int)
+        slots += [(clip, first, last - first) for first, last in zip(edges[:-1], edges[1:], strict=True)]
+    return _Frames(
+        points_world=np.concatenate([clip.points_world for clip in clips]).astype(np.float32),
+        contacts=np.concatenate([clip.contacts for clip in clips]),
+        contacts_trusted=np.array([clip.contacts_trusted for clip in clips]),
+        clip_start=np.cumsum(lengths) - lengths,
+        clip_frames=lengths,
+        slots=np.array(slots),
+    )
+
+
+def _grain_batches(
+    frames: _Frames, config: WindowConfig, seed: int, start_step: int, host: int, hosts: int
+) -> Iterator[dict[str, np.ndarray]]:
+    import grain.python as grain  # not on a bare machine; slow to import
+
+    def crop(slot: int, generator: np.random.Generator) -> tuple[int, int]:
+        clip, first, count = frames.slots[slot].tolist()
+        return clip, first + int(generator.integers(count))
+
+    def gather(drawn: Any) -> dict[str, np.ndarray]:
+        clip, start = drawn
+        return _gather(frames, config, clip, start)
+
+    dataset = grain.MapDataset.range(len(frames.slots)).seed(seed).shuffle()[host::hosts].repeat()
+    dataset = dataset.random_map(crop).batch(config.batch).map(gather)
+    return (dataset[step] for step in range(start_step, len(dataset)))
+
+
+def _numpy_batches(
+    frames: _Frames, config: WindowConfig, seed: int, start_step: int, host: int, hosts: int
+) -> Iterator[dict[str, np.ndarray]]:
+    order: dict[int, np.ndarray] = {}  # of the epochs that the present batch touches
+    length = len(range(host, len(frames.slots), hosts))
+    step = start_step
+    while True:
+        item = step * config.batch + np.arange(config.batch)
+        epoch, place = np.divmod(item, length)
+        order = {
+            e: order[e] if e in order else _generator(seed, 0, e).permutation(len(frames.slots))[host::hosts]
+            for e in range(int(epoch[0]), int(epoch[-1]) + 1)
+        }
+        slot = np.array([order[e][p] for e, p in zip(epoch.tolist(), place.tolist(), strict=True)])
+        clip, first, count = frames.slots[slot].T
+        start = first + _generator(seed, 1 + host, step).integers(count)
+        yield _gather(frames, config, clip, start)
+        step += 1
+
+
+def _generator(seed: int, stream: int, counter: int) -> np.random.Generator:
+    return np.random.default_rng([seed, stream, counter])
+
+
+def _gather(
+    frames: _Frames,
+    config: WindowConfig,
+    clip: Int[np.ndarray, "batch"],
+    start: Int[np.ndarray, "batch"],
+) -> dict[str, np.ndarray]:
+    wanted = start[:, None] + np.arange(config.raw_frames)
+    valid = wanted < frames.clip_frames[clip][:, None]
+    held = np.minimum(wanted, frames.clip_frames[clip][:, None] - 1)
+    rows = frames.clip_start[clip][:, None] + held
+    return {
+        "points_world": frames.points_world[rows],
+        "frames_valid": valid,
+        "contacts": frames.contacts[rows] & valid[..., None],
+        "contacts_trusted": frames.contacts_trusted[clip],
+    }
