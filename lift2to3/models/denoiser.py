@@ -45,7 +45,7 @@ class DenoiserConfig:
     multi_view: bool = True
     pointmaps: bool = True
     pointmap_width: int = 8
-    pointmap_resolution: int = 32
+    pointmap_resolution: int = 24
     ray_condition: bool = True
     half: bool = True
 
@@ -170,19 +170,19 @@ def _channel_mask(confidence: Float[Array, "*batch joints"]) -> Array:
 
 
 Params = dict[str, Array]
-"""Parameters as a flat dictionary: ``blocks/0/time_attention/query/kernel`` → array."""
+"""Parameters as a flat dictionary: ``blocks.0.time_attention.query.kernel`` → array."""
 
 
 def split(model: nnx.Module) -> tuple[nnx.GraphDef, Params]:
     """A module as its static definition and a flat dictionary of parameters."""
     graph, state = nnx.split(model)
-    flat = {"/".join(map(str, path)): leaf[...] for path, leaf in nnx.to_flat_state(state)}
+    flat = {".".join(map(str, path)): leaf[...] for path, leaf in nnx.to_flat_state(state)}
     return graph, flat
 
 
 def merge(graph: nnx.GraphDef, params: Params) -> nnx.Module:
     """Inverse of `split`; cheap, meant for use inside a jitted function."""
-    flat = {tuple(int(k) if k.isdigit() else k for k in path.split("/")): nnx.Param(leaf)
+    flat = {tuple(int(k) if k.isdigit() else k for k in path.split(".")): nnx.Param(leaf)
             for path, leaf in params.items()}  # fmt: skip
     return nnx.merge(graph, nnx.from_flat_state(flat))
 

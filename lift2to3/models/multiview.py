@@ -33,7 +33,7 @@ class MultiViewConfig:
     """
 
     views: int = 4
-    pointmap_resolution: int = 32
+    pointmap_resolution: int = 24
     observed_share: float = 0.8
     observed_weight: float = 2.0
     decoupled: bool = True

@@ -1,0 +1,79 @@
+"""Watching a run: the error of one-step samples on fixed windows that no augmentation touches.
+
+A quick look during training, in the same frame as the loss. The numbers to report come from whole
+clips through the lifter (``experiments/evaluate.py``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from lift2to3.data.augment import AugmentConfig
+from lift2to3.data.detector_noise import NoiseConfig
+from lift2to3.data.mocap import MocapClip
+from lift2to3.data.windows import WindowConfig, window_batches
+from lift2to3.metrics import abs_mpjpe, mpjpe, pa_mpjpe
+from lift2to3.models.denoiser import Params, merge
+from lift2to3.models.multiview import lift_views
+from lift2to3.skeletons import INDEX, SMPL_22
+from lift2to3.training.losses import Example, LossConfig, make_examples
+from lift2to3.training.loop import Validate
+
+HIPS = (INDEX["left_hip"], INDEX["right_hip"])
+_STILL = AugmentConfig(mirror=0, body_scale=0, bone_scale=0, time_warp=(1, 1), splice=0, turn=0)
+_CLEAN = NoiseConfig(clean=1.0, drop_joint=0, drop_span=0, drop_frames=0, drop_format=0)
+
+
+def window_validator(
+    graph: nnx.GraphDef,
+    clips: Mapping[str, Sequence[MocapClip]],
+    frames: int,
+    config: LossConfig,
+    windows: int = 96,
+    seed: int = 0,
+) -> Validate:
+    """A function of the parameters that gives MPJPE, PA-MPJPE and Abs-MPJPE (mm) per set of clips.
+
+    Args:
+        graph: the multi-view denoiser's static part.
+        clips: sets by name, such as val and train: the gap between them is worth watching.
+        frames: of a window.
+        config: of the run; augmentation and noise are switched off here.
+        windows: how many of each set.
+        seed: which ones, with which cameras.
+    """
+    config = dataclasses.replace(config, augment=_STILL, noise=_CLEAN)
+    size = WindowConfig(frames=frames, batch=windows, reader="numpy")
+    make = jax.jit(lambda batch, key: make_examples(batch, key, frames, config))
+    sets: dict[str, Example] = {}
+    for name, group in clips.items():
+        batch = next(window_batches(group, size, seed))
+        numbers = {key: jnp.asarray(batch[key]) for key in ("points_world", "frames_valid")}
+        sets[name] = make(numbers, jax.random.key(seed))
+
+    @jax.jit
+    def sample(params: Params, example: Example) -> jax.Array:
+        noise = jax.random.normal(jax.random.key(seed), example.x0.shape)
+        x0 = merge(graph, params)(noise, jnp.ones(len(noise)), example.condition)
+        lift = lambda *clip: lift_views(*clip, config.multiview)[0]  # noqa: E731
+        return jax.vmap(lift)(x0, example.n, example.confidence, example.rig)
+
+    def validate(params: Params) -> dict[str, float]:
+        scores = {}
+        for name, example in sets.items():
+            body = slice(len(SMPL_22))
+            points, truth = (np.asarray(p)[:, :, body] for p in (sample(params, example), example.points))
+            keep = np.asarray(example.safe)
+            points, truth = points[keep], truth[keep]
+            scores[f"{name}_pa_mpjpe"] = float(pa_mpjpe(points, truth).mean())
+            scores[f"{name}_mpjpe"] = float(mpjpe(points, truth, HIPS).mean())
+            scores[f"{name}_abs_mpjpe"] = float(abs_mpjpe(points, truth).mean())
+        return scores
+
+    return validate
