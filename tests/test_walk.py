@@ -1,8 +1,14 @@
 """The synthetic person walks as people do: rigid, upright, left on the left, feet planted."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from lift2to3.demo_clip import DEMO_CLIP, load_demo_clip
+from lift2to3.motion import load_arrays
 from lift2to3.skeletons import BONES, CANONICAL, FOOT_POINTS, INDEX
 from lift2to3.walk import synthetic_walk
 
@@ -120,3 +126,26 @@ def test_the_motion_is_smooth(walk):
 def test_bad_walks_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         synthetic_walk(**arguments)
+
+
+def test_the_demo_clip_is_what_its_camera_saw_of_its_truth():
+    keypoints, camera, truth = load_demo_clip()
+    assert keypoints.xy_px.shape == (180, 23, 2) and truth.shape == (180, len(CANONICAL), 3)
+    assert camera.centre[2] == pytest.approx(1.6) and camera.dist is not None
+    error_px = np.linalg.norm(keypoints.xy_px - camera.project(truth[:, keypoints.skeleton.rows]), axis=-1)
+    assert 1 < np.nanmedian(error_px) < 8 and np.nanmax(error_px) < 30
+    assert 0.9 < (keypoints.confidence > 0).mean() < 0.99
+    assert (keypoints.confidence[120:124] == 0).all()
+    distance_m = np.linalg.norm(truth[:, 0] - camera.centre, axis=-1)
+    assert distance_m.min() > 3.5 and distance_m.max() < 9
+
+
+def test_the_demo_clip_is_its_tool_s_output(tmp_path):
+    path = tmp_path / "clip.npz"
+    tool = Path(__file__).parents[1] / "tools" / "make_demo_clip.py"
+    subprocess.run([sys.executable, tool, "--out", path], check=True, capture_output=True, timeout=120)
+    made, shipped = load_arrays(path), load_arrays(DEMO_CLIP)
+    assert made.keys() == shipped.keys()
+    for name in made:
+        np.testing.assert_allclose(made[name], shipped[name], rtol=1e-5, atol=1e-4, err_msg=name)
+    assert DEMO_CLIP.stat().st_size < 200_000
