@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -69,8 +70,9 @@ def write(folder: str | Path, splits: Mapping[str, Iterable[MocapClip]]) -> None
     """Build ``FOLDER/mocap/1.0.0``; `lift2to3.data.dataset.write_dataset` documents it."""
     builder = Mocap(splits=splits, data_dir=str(folder))
     tfds.disable_progress_bar()
-    with contextlib.redirect_stdout(io.StringIO()):  # it speaks of a download; there is none
-        builder.download_and_prepare(file_format="array_record")
+    # It speaks of a download and makes a folder for it; there is none.
+    with contextlib.redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory() as downloads:
+        builder.download_and_prepare(download_dir=downloads, file_format="array_record")
 
 
 def read(version_folder: Path, split: str) -> list[MocapClip]:

@@ -166,8 +166,8 @@ def _read_hierarchy(path: Path, lines: Sequence[str]) -> _Hierarchy:
             raise tokens.error(f"wanted OFFSET, CHANNELS, JOINT, End Site or '}}', found {word!r}")
     if tokens.at < len(tokens.words):
         word = tokens.take("MOTION")
-        why = "one '}' too many" if word == "}" else "only one ROOT is understood"
-        raise tokens.error(f"wanted MOTION after the root's closing brace, found {word!r} ({why})")
+        why = {"}": " (one '}' too many)", "ROOT": " (only one ROOT is understood)"}.get(word, "")
+        raise tokens.error(f"wanted MOTION after the root's closing brace, found {word!r}{why}")
     if motion is None:
         raise ValueError(f"{path}, line {len(lines)}: the file ends without a MOTION section")
     return _Hierarchy(joints, ends, motion)
