@@ -66,12 +66,15 @@ class Family(NamedTuple):
     toe_length: float = 0.0
     sole_lift: float = 0.0
 
-    def joint(self, role: str) -> str | None:
-        """The joint that plays a role (``left_knee``), or None where the family has none."""
+    def joint(self, role: str) -> str:
+        """The joint that plays a role (``left_knee``). KeyError where the family has none: ask `plays`."""
         if role in self.roles:
             return self.roles[role]
-        left = self.roles.get(role.replace("right_", "left_", 1))
-        return None if left is None else self._mirrored(left)
+        return self._mirrored(self.roles[_left(role)])
+
+    def plays(self, role: str) -> bool:
+        """Whether some joint of the family plays the role."""
+        return role in self.roles or _left(role) in self.roles
 
     def _mirrored(self, joint: str) -> str:
         return self.mirror[1] + joint.removeprefix(self.mirror[0])
@@ -150,7 +153,11 @@ _Placed = dict[str, tuple[int, np.ndarray]]
 """Canonical name → the row it rides on and its offset there."""
 
 
-def _other(role: str) -> str:
+def _left(role: str) -> str:
+    return role.replace("right_", "left_", 1)
+
+
+def _right(role: str) -> str:
     return role.replace("left_", "right_", 1)
 
 
@@ -175,7 +182,7 @@ class Placement(NamedTuple):
 def place_points(bvh: Bvh, family: Family) -> Placement:
     """Where each canonical point rides. The mid-points are placed, but better taken as means."""
     rest = _Rest(bvh, family)
-    placed = {name: (rest.row(name), np.zeros(3)) for name in CANONICAL if family.joint(name) is not None}
+    placed = {name: (rest.row(name), np.zeros(3)) for name in CANONICAL if family.plays(name)}
     placed |= _place_trunk(rest)
     placed |= _place_head(rest)
     soles = []
@@ -227,7 +234,7 @@ def _both_sides(
     table: Mapping[str, tuple[float, float, float]],
 ) -> list[tuple[str, tuple[float, float, float]]]:
     """The table's points, and the mirror images of its left ones."""
-    mirrored = [(_other(name), (-x, y, z)) for name, (x, y, z) in table.items() if name.startswith("left_")]
+    mirrored = [(_right(name), (-x, y, z)) for name, (x, y, z) in table.items() if name.startswith("left_")]
     return [*table.items(), *mirrored]
 
 
@@ -236,7 +243,7 @@ def _place_trunk(rest: _Rest) -> _Placed:
     upper = (rest.row("spine2"), 0.35 * rest.bone("neck_base"))
     hips = 0.5 * (rest.between("root", "left_hip") + rest.between("root", "right_hip"))
     trunk = {"spine3": upper, "mid_shoulder": upper, "mid_hip": (rest.row("root"), hips)}
-    if rest.family.joint("pelvis") is None:
+    if not rest.family.plays("pelvis"):
         trunk["pelvis"] = (rest.row("root"), hips + np.multiply(rest.scale, _PELVIS_FROM_HIPS))
     return trunk
 
@@ -266,7 +273,7 @@ def _place_foot(rest: _Rest, side: str) -> tuple[_Placed, tuple[np.ndarray, np.n
     rest (legs splay at rest, and the feet with them); its forward is that of the foot's bone.
     """
     ankle, ball = f"{side}_ankle", f"{side}_ball"
-    has_ball = rest.family.joint(ball) is not None
+    has_ball = rest.family.plays(ball)
     bone = rest.bone(ball) if has_ball else rest.end(ankle)
     up = -rest.bone(ankle) / np.linalg.norm(rest.bone(ankle))
     forward = bone - (bone @ up) * up

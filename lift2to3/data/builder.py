@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
+from etils import epath
 
 from lift2to3.data.mocap import MocapClip
 
@@ -24,7 +25,7 @@ class Mocap(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First form."}
     # Found by tfds itself only with importlib_resources, which it does not install on Python 3.9+.
-    code_path = Path(__file__)
+    code_path = epath.Path(__file__)
 
     def __init__(self, *, splits: Mapping[str, Iterable[MocapClip]] | None = None, **kwargs: Any) -> None:
         """Args: splits, each split's clips (needed to write, not to read); kwargs as tfds has them."""
@@ -77,7 +78,7 @@ def write(folder: str | Path, splits: Mapping[str, Iterable[MocapClip]]) -> None
 
 def read(version_folder: Path, split: str) -> list[MocapClip]:
     """Every clip of a split, in the order of the files. KeyError names no split of that name."""
-    source = tfds.builder_from_directory(str(version_folder)).as_data_source(split=split)
+    source = tfds.builder_from_directory(str(version_folder)).as_data_source(split)  # pyright: ignore[reportCallIssue]
     return [_clip(source[i]) for i in range(len(source))]
 
 

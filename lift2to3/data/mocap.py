@@ -112,7 +112,7 @@ def clip_from_bvh(bvh: Bvh, clip: str, subject: str, uneven_floor: bool = False)
     local[:, 0] = WORLD_FROM_Y_UP @ local[:, 0]
     quaternions, root = resample(quaternions_from_matrices(local), root, bvh.fps, MODEL_FPS)
     local = matrices_from_quaternions(quaternions)
-    frames, positions = forward_kinematics(bvh.parents, bvh.rest_offsets, local, root)
+    frames, positions = map(np.asarray, forward_kinematics(bvh.parents, bvh.rest_offsets, local, root))
     placement = fit_heels(place_points(bvh, family), frames, positions)
     points = canonical_points(placement, frames, positions)
     return MocapClip(

@@ -147,7 +147,14 @@ def _grain_batches(
 
     dataset = grain.MapDataset.range(len(frames.slots)).seed(seed).shuffle()[host::hosts].repeat()
     dataset = dataset.random_map(crop).batch(config.batch).map(gather)
-    return (dataset[step] for step in range(start_step, len(dataset)))
+
+    def batches() -> Iterator[dict[str, np.ndarray]]:
+        for step in range(start_step, len(dataset)):
+            batch = dataset[step]
+            assert batch is not None  # only a filter makes holes
+            yield batch
+
+    return batches()
 
 
 def _numpy_batches(
