@@ -1,0 +1,257 @@
+"""The command line: ``lift2to3 demo`` and ``lift2to3 lift``.
+
+Everything heavy is imported inside the commands, so that ``--help`` answers at once. What the user can
+put right – a file, a flag, a folder – ends in one line and exit code 2.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import tyro
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lift2to3.geometry.cameras import Camera
+    from lift2to3.motion import Keypoints, Motion
+    from lift2to3.summary import Summary
+
+MOTION_FILE, PICTURE_FILE, REPORT_FILE = "motion.npz", "motion.png", "report.txt"
+
+Direction = Literal["world_to_camera", "camera_to_world"]
+
+Rows = list[tuple[str, str]]
+"""What a report shows: a name and what was measured."""
+
+_TRUTH_ROWS: Final = ("mpjpe", "pa_mpjpe", "abs_mpjpe", "root_error", "rte", "accel", "foot_sliding")
+
+
+def _may_be_left_out(metavar: str) -> Any:
+    """A flag whose default is to know it from elsewhere: its help names what to give, not ``None``."""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint="(optional)")
+
+
+def lift(
+    keypoints: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="KEYPOINTS")],
+    /,
+    camera: Annotated[str, tyro.conf.arg(metavar="CAMERA")],
+    out: Annotated[Path, tyro.conf.arg(metavar="DIR")],
+    skeleton: Annotated[str | None, _may_be_left_out("FORMAT")] = None,
+    fps: Annotated[float | None, _may_be_left_out("FPS")] = None,
+    direction: Annotated[Direction | None, _may_be_left_out("{world_to_camera,camera_to_world}")] = None,
+    weights: str = "small",
+    steps: Annotated[int | None, _may_be_left_out("N")] = None,
+    samples: int = 1,
+    seed: int = 0,
+) -> None:
+    """Lift one person's 2D keypoints to absolute 3D motion: writes motion.npz and motion.png.
+
+    Args:
+        keypoints: 2D keypoints in pixels: .npz, .npy, .json, or a folder of OpenPose json files.
+        camera: the calibrated camera: .json or .npz with K, R, t, size, dist and direction, or one
+            camera of a toml calibration, as Calib.toml:cam_01.
+        out: folder for the results.
+        skeleton: the keypoints' format where the file does not state it, such as coco17, body25 or
+            halpe26; or a table of your own, as mine.json.
+        fps: frames per second of the clip where the file does not state it.
+        direction: what R and t do, where the camera file does not state it.
+        weights: the shipped checkpoint's name, or a .safetensors file of your own.
+        steps: denoising steps; a few by default.
+        samples: how many motions to imagine; the result is their mean, and spread their deviation.
+        seed: of the noise: the same seed gives the same motion.
+    """
+    from lift2to3.formats.camera_files import read_camera
+    from lift2to3.formats.keypoint_files import read_keypoints
+    from lift2to3.skeletons import load_skeleton
+
+    with _collected_warnings() as notes:
+        table = load_skeleton(skeleton) if skeleton and skeleton.endswith(".json") else skeleton
+        observed = read_keypoints(keypoints, table, fps)
+        calibrated = read_camera(camera, direction)
+    prepare_folder(out, MOTION_FILE, PICTURE_FILE)
+    motion, summary, _ = _lift_and_write(
+        observed, calibrated, out, notes, weights=weights, steps=steps, samples=samples, seed=seed
+    )
+    _print_report(Console(), "lift2to3", summary_rows(summary), notes + list(summary.warnings))
+    print(f"Wrote {out / MOTION_FILE} and {out / PICTURE_FILE}")
+
+
+def demo(out: Path = Path("lift2to3_demo"), weights: str = "small", seed: int = 0) -> None:
+    """Lift the embedded clip, a person walking: writes motion.npz, motion.png and report.txt.
+
+    Args:
+        out: folder for the results.
+        weights: the shipped checkpoint's name, or a .safetensors file of your own.
+        seed: of the noise: the same seed gives the same motion.
+    """
+    from lift2to3.demo_clip import load_demo_clip
+    from lift2to3.formats.whole_file import whole_file
+
+    prepare_folder(out, MOTION_FILE, PICTURE_FILE, REPORT_FILE)
+    observed, camera, truth = load_demo_clip()
+    notes: list[str] = []
+    motion, summary, seconds = _lift_and_write(observed, camera, out, notes, weights=weights, seed=seed)
+    rows = summary_rows(summary) + [("lifted in", f"{seconds:.1f} s, compilation included")]
+    if truth is not None:
+        rows += truth_rows(motion, truth)
+    remarks = notes + list(summary.warnings)
+    title = "lift2to3 demo: a walk, one camera"
+    _print_report(Console(), title, rows, remarks)
+    with whole_file(out / REPORT_FILE) as part, part.open("w", encoding="utf-8") as file:
+        _print_report(Console(file=file, width=100), title, rows, remarks)
+    print(f"Wrote {out / MOTION_FILE}, {out / PICTURE_FILE} and {out / REPORT_FILE}")
+
+
+def prepare_folder(out: Path, *names: str) -> None:
+    """Make the folder and see that these files can be written there.
+
+    Raises:
+        ValueError: something is in the way, or writing is not allowed.
+    """
+    in_the_way = next((path for path in (out, *out.parents) if path.exists()), out)
+    if in_the_way.exists() and not in_the_way.is_dir():
+        raise ValueError(f"--out {out}: the file {in_the_way} is in the way; wanted a folder")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
+    except OSError as error:
+        raise ValueError(
+            f"--out {out}: cannot write there ({error.strerror}); choose another folder"
+        ) from error
+    for name in names:
+        if (out / name).is_dir():
+            raise ValueError(f"--out {out}: a folder named {name} is in the way of the file")
+
+
+def _lift_and_write(
+    keypoints: Keypoints,
+    camera: Camera,
+    out: Path,
+    notes: list[str],
+    weights: str,
+    steps: int | None = None,
+    samples: int = 1,
+    seed: int = 0,
+) -> tuple[Motion, Summary, float]:
+    """Motion, its summary and the seconds that lifting took; motion and picture are in ``out``.
+
+    What the lift has to say is added to ``notes``.
+    """
+    from lift2to3.figure import draw_motion
+    from lift2to3.pipeline.lift import Lifter
+    from lift2to3.summary import summarise
+
+    start = time.perf_counter()
+    with _collected_warnings() as said, Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("lifting", total=None)
+        motion = Lifter.from_pretrained(weights).lift(
+            keypoints, camera, steps=steps, samples=samples, seed=seed,
+            progress=lambda done, every: bar.update(task, completed=done, total=every),
+        )  # fmt: skip
+    seconds = time.perf_counter() - start
+    notes += said
+    motion.save(out / MOTION_FILE)
+    draw_motion(motion, keypoints, camera, out / PICTURE_FILE)
+    return motion, summarise(motion, keypoints, camera), seconds
+
+
+# --- reports
+
+
+def summary_rows(summary: Summary) -> Rows:
+    """A summary in words, one row a matter."""
+    low_pelvis, high_pelvis = summary.pelvis_height_m
+    low_head, high_head = summary.head_height_m
+    low_foot, foot = summary.foot_height_m
+    return [
+        ("clip", f"{summary.seconds:.1f} s, {summary.frames} frames at {summary.fps:g} fps"),
+        ("path walked", f"{summary.path_m:.2f} m"),
+        ("head height", f"{low_head:.2f} to {high_head:.2f} m over the floor"),
+        ("pelvis height", f"{low_pelvis:.2f} to {high_pelvis:.2f} m over the floor"),
+        (
+            "lowest foot",
+            f"{100 * foot:.1f} cm over the floor (median), {100 * low_foot:.1f} cm (5th percentile); "
+            f"within 3 cm in {summary.contact_fraction:.0%} of the frames",
+        ),
+        (
+            "reprojection",
+            f"{summary.reprojection_px:.1f} px (median), "
+            f"{summary.reprojection_px / summary.body_px:.1%} of the person's size in the image",
+        ),
+        ("uncertainty", f"{100 * summary.spread_m:.1f} cm (median spread of the points)"),
+        ("keypoints missing", f"{summary.missing_fraction:.0%}"),
+    ]
+
+
+def truth_rows(motion: Motion, truth: np.ndarray) -> Rows:
+    """Errors against the true points, (time, joints, 3) metres in the motion's joints, one row a metric."""
+    from lift2to3.metrics import UNITS, evaluate_motion
+
+    scores = evaluate_motion(
+        motion.joints_world.astype(float), truth.astype(float), motion.joint_names, motion.fps, motion.valid
+    )
+    return [
+        (f"{name} to the truth", f"{scores[name]:.1f} {UNITS[name]}")
+        for name in _TRUTH_ROWS
+        if name in scores
+    ]
+
+
+def _print_report(console: Console, title: str, rows: Rows, remarks: Sequence[str]) -> None:
+    table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, value in rows:
+        table.add_row(name, value)
+    console.print(table, markup=False, highlight=False)
+    for remark in remarks:
+        console.print(f"Warning: {remark}", markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _collected_warnings() -> Iterator[list[str]]:
+    """The texts of what the block warns the user of, each once; other warnings go their usual way."""
+    notes: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield notes
+    for warning in caught:
+        if not issubclass(warning.category, UserWarning):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        elif str(warning.message) not in notes:
+            notes.append(str(warning.message))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line (``sys.argv`` by default); returns the exit code."""
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            {"demo": demo, "lift": lift},
+            prog="lift2to3",
+            description="2D keypoints and a calibrated camera in, absolute 3D motion in metres out.",
+            args=arguments,
+        )
+    except (ValueError, OSError) as error:
+        print(f"lift2to3: error: {_one_line(error)}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _one_line(error: ValueError | OSError) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return where + error.strerror[:1].lower() + error.strerror[1:]
+    return " ".join(str(error).split())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
