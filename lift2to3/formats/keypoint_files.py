@@ -32,9 +32,7 @@ from lift2to3.formats.whole_file import whole_file
 from lift2to3.motion import Keypoints, as_keypoints, load_arrays
 from lift2to3.skeletons import SKELETONS, Skeleton, get_skeleton
 
-_WANTED = (
-    "wanted an .npz, an .npy, a .json or a folder of OpenPose json files (README: input files lists them)"
-)
+_WANTED = "wanted an .npz, an .npy, a .json or a folder of OpenPose json files"
 
 
 class _Found(NamedTuple):
