@@ -14,6 +14,7 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
 os.environ.setdefault("MPLBACKEND", "agg")
+os.environ["LIFT2TO3_CACHE"] = str(ROOT / ".pytest_cache" / "lift2to3")  # of the commands under test
 
 import jax  # noqa: E402
 import pytest  # noqa: E402

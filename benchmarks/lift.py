@@ -1,0 +1,162 @@
+"""How fast `lift` is here, how its time grows with the clip, and how much memory it takes.
+
+    python benchmarks/lift.py
+
+Times are medians of ``--repeats`` runs in one process, so that their ratios mean something on a busy
+machine too. Two to five minutes on two CPU cores. The issue's limits, on two cores: 120 frames warm in
+1.5 s, a fresh process in 10 s, ten minutes of motion in linear time and flat memory up to 1 GB.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+import lift2to3 as l23
+from lift2to3.formats.camera_files import write_camera
+from lift2to3.formats.keypoint_files import write_keypoints
+from lift2to3.walk import synthetic_walk
+
+FPS = 30.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What to time.
+
+    Attributes:
+        weights: a shipped checkpoint's name or a file.
+        repeats: runs per median; long clips and fresh processes get fewer.
+        minutes: lengths of the long clips, ascending.
+        out: a json file for the figures; None prints only.
+    """
+
+    weights: str = "small"
+    repeats: int = 7
+    minutes: tuple[float, ...] = (1, 2, 5, 10)
+    out: Path | None = None
+
+
+def filmed_walk(seconds: float) -> tuple[l23.Keypoints, l23.Camera]:
+    """A person walking in circles, 4 to 8 m before a full-HD camera; exact COCO-17 keypoints."""
+    camera = l23.Camera(
+        K=[[1400, 0, 960], [0, 1400, 540], [0, 0, 1]],
+        R=[[1, 0, 0], [0, -np.sin(0.1), -np.cos(0.1)], [0, np.cos(0.1), -np.sin(0.1)]],
+        t=[0, np.cos(0.1) * 1.5, np.sin(0.1) * 1.5],
+        size=(1920, 1080),
+    )  # 1.5 m over the origin, looking along y and 0.1 rad down
+    points = synthetic_walk(seconds, FPS, turn_radius_m=2.0, start_xy=(0.0, 4.0))
+    rows = l23.as_keypoints(np.full((2, 17, 2), 9.0)).skeleton.rows
+    return l23.as_keypoints(camera.project(points[:, rows]), fps=FPS), camera
+
+
+def median_seconds(call: Callable[[], object], repeats: int) -> float:
+    """The middle of several runs."""
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
+
+
+def peak_memory_mb() -> float:
+    """The most that this process has held so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
+
+
+def fresh_process_seconds(config: Config) -> dict[str, float]:
+    """``lift2to3 lift`` from nothing to its files, and what `import jax` takes of that."""
+    keypoints, camera = filmed_walk(4.0)
+    with tempfile.TemporaryDirectory() as folder:
+        clip = write_keypoints(keypoints, Path(folder) / "clip.npz")
+        calibration = write_camera(camera, Path(folder) / "camera.json")
+        command = [sys.executable, "-m", "lift2to3", "lift", str(clip), "--camera", str(calibration)]
+        command += ["--out", str(Path(folder) / "out"), "--weights", config.weights]
+
+        def run(arguments: list[str]) -> Callable[[], object]:
+            return lambda: subprocess.run(arguments, check=True, capture_output=True)
+
+        run(command)()  # fills the disk cache
+        repeats = max(config.repeats // 2, 1)
+        return {
+            "fresh_process": median_seconds(run(command), repeats),
+            "import_jax": median_seconds(run([sys.executable, "-c", "import jax"]), repeats),
+        }
+
+
+def main(config: Config) -> dict[str, float]:
+    """Time everything, print the table and return the figures in seconds and MB."""
+    lifter = l23.Lifter.from_pretrained(config.weights)
+    keypoints, camera = filmed_walk(4.0)
+    figures: dict[str, float] = {}
+
+    def lift_short(steps: int | None = None) -> Callable[[], object]:
+        return lambda: lifter.lift(keypoints, camera, steps=steps)
+
+    figures["first_call"] = median_seconds(lift_short(), 1)
+    figures["warm_120_frames"] = median_seconds(lift_short(), config.repeats)
+    lift_short(steps=1)()
+    figures["warm_one_step"] = median_seconds(lift_short(steps=1), config.repeats)
+    figures["peak_short_mb"] = peak_memory_mb()
+    for minutes in config.minutes:
+        lift_long = functools.partial(lifter.lift, *filmed_walk(60 * minutes))
+        if minutes == config.minutes[0]:
+            lift_long()  # compiles for a full batch of windows
+        figures[f"minutes_{minutes:g}"] = median_seconds(lift_long, 3 if minutes <= 2 else 1)
+        figures[f"peak_{minutes:g}_minutes_mb"] = peak_memory_mb()
+    figures |= fresh_process_seconds(config)
+    print_figures(figures, config)
+    if config.out is not None:
+        config.out.write_text(json.dumps(figures, indent=2) + "\n")
+    return figures
+
+
+def print_figures(figures: dict[str, float], config: Config) -> None:
+    """The table; ratios compare figures of this very run."""
+    table = Table(title=f"lift on {os.cpu_count()} CPU cores, weights {config.weights}")
+    for heading in ("what", "seconds", "peak MB", "ratio"):
+        table.add_column(heading, justify="left" if heading == "what" else "right")
+
+    def row(what: str, seconds: str, peak: str = "", ratio: str = "") -> None:
+        table.add_row(what, f"{figures[seconds]:.2f}", peak and f"{figures[peak]:.0f}", ratio)
+
+    warm, first = figures["warm_120_frames"], config.minutes[0]
+    row("120 frames, first call", "first_call", ratio=f"{figures['first_call'] / warm:.1f} × warm")
+    row("120 frames, warm", "warm_120_frames", "peak_short_mb", f"{4 / warm:.1f} × real time")
+    row("120 frames, one step", "warm_one_step", ratio=f"{figures['warm_one_step'] / warm:.2f} × warm")
+    for minutes in config.minutes:
+        growth = figures[f"minutes_{minutes:g}"] / figures[f"minutes_{first:g}"] / (minutes / first)
+        row(
+            f"{minutes:g} min of motion",
+            f"minutes_{minutes:g}",
+            f"peak_{minutes:g}_minutes_mb",
+            f"{growth:.2f} × linear",
+        )
+    row(
+        "lift2to3 lift, fresh process, warm disk cache",
+        "fresh_process",
+        ratio=f"{figures['fresh_process'] / figures['import_jax']:.1f} × import jax",
+    )
+    row("import jax, fresh process", "import_jax")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config, description=__doc__))
