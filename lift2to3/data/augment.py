@@ -80,7 +80,7 @@ def warp_time(
 
 def mirror(points: Points) -> Points:
     """Swap the body's sides by reflecting x; a left step becomes a right step."""
-    return points[:, MIRROR] * jnp.array([-1.0, 1.0, 1.0])
+    return points[:, MIRROR].at[..., 0].multiply(-1.0)
 
 
 def scale_bones(points: Points, scale: Float[Array, "joints"]) -> Points:
@@ -98,7 +98,7 @@ def scale_bones(points: Points, scale: Float[Array, "joints"]) -> Points:
     scaled = jnp.stack(out, axis=1)
     # what the sole hovers or sinks because the foot's own bones scaled otherwise
     drift = scaled[..., 2].min() - leg * points[..., 2].min()
-    return scaled - jnp.array([0.0, 0.0, 1.0]) * drift
+    return scaled.at[..., 2].add(-drift)
 
 
 def random_bone_scale(key: PRNGKeyArray, config: AugmentConfig) -> Float[Array, "joints"]:
@@ -120,7 +120,7 @@ def splice_upper(points: Points, donor: Points) -> Points:
     turn = jnp.unwrap(heading(points)) - jnp.unwrap(heading(donor))
     offset = donor - donor[:, _PELVIS, None]
     turned = jnp.einsum("tij,tpj->tpi", yaw_matrix(turn), offset)
-    return jnp.where(_UPPER[:, None], points[:, _PELVIS, None] + turned, points)
+    return jnp.where(_UPPER[None, :, None], points[:, _PELVIS, None] + turned, points)
 
 
 def turn_joints(points: Points, key: PRNGKeyArray) -> Points:
@@ -129,9 +129,9 @@ def turn_joints(points: Points, key: PRNGKeyArray) -> Points:
     Afterwards the clip is lifted so that nothing sinks below where its lowest point was.
     """
     frames = len(points)
-    limits = jnp.radians(jnp.array([_TURNED[name] for name in _TURN_ORDER]))
+    limits = jnp.radians(jnp.array([_TURNED[name] for name in _TURN_ORDER]))[None, :, None]
     knots = 3 + frames // 30
-    drawn = jax.random.normal(key, (knots, len(_TURN_ORDER), 3)) * limits[:, None] / 2
+    drawn = jax.random.normal(key, (knots, len(_TURN_ORDER), 3)) * limits / 2
     position = jnp.linspace(0, knots - 1.001, frames)
     low = position.astype(jnp.int32)
     part = position - low
@@ -141,10 +141,10 @@ def turn_joints(points: Points, key: PRNGKeyArray) -> Points:
     for k, name in enumerate(_TURN_ORDER):
         pivot = points[:, INDEX[name], None]
         turned = pivot + jnp.einsum("tij,tpj->tpi", rotations[:, k], points - pivot)
-        points = jnp.where(_BELOW[k][:, None], turned, points)
+        points = jnp.where(_BELOW[k][None, :, None], turned, points)
     sunk = jnp.minimum(points[..., 2].min(-1) - lowest, 0.0)
     # one lift for the whole clip keeps the motion's own vertical movement
-    return points - jnp.array([0.0, 0.0, 1.0]) * sunk.min()
+    return points.at[..., 2].add(-sunk.min())
 
 
 def augment(

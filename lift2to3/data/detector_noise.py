@@ -76,20 +76,20 @@ def detect(
     box = ((n.max(1) - n.min(1)) / 2).max(-1)[:, None, None]
     noisy = jax.random.uniform(keys[0]) >= config.clean
     level = jnp.where(noisy, jax.random.uniform(keys[1], (2,)) ** 1.5, 0.0)
-    loose = jnp.asarray(_LOOSE, n.dtype)[:, None]
+    loose = jnp.asarray(_LOOSE, n.dtype)[None, :, None]
     jitter = config.jitter * level[0] * loose * box * jax.random.normal(keys[2], n.shape)
     # heavy tails: one detection in fifty is several times worse, and a good detector knows it
     wild = jax.random.uniform(keys[3], (frames, joints)) < 0.02
     jitter = jitter * jnp.where(wild, 4.0, 1.0)[..., None]
-    bias = config.bias * level[1] * loose * box * jax.random.normal(keys[4], (joints, 2))
+    bias = config.bias * level[1] * loose * box * jax.random.normal(keys[4], (1, joints, 2))
     drop = jax.random.uniform(keys[5], (frames, joints)) < config.drop_joint * jax.random.uniform(keys[6]) ** 2
     drop &= noisy
-    legs = _span(keys[7], frames, config.drop_span)[:, None] & _LEGS
-    arms = _span(keys[8], frames, config.drop_span)[:, None] & _ARMS
+    legs = _span(keys[7], frames, config.drop_span)[:, None] & _LEGS[None]
+    arms = _span(keys[8], frames, config.drop_span)[:, None] & _ARMS[None]
     nothing = _span(keys[9], frames, config.drop_frames)[:, None]
     format_row = jax.random.randint(keys[10], (), 0, len(TRAINED_FORMATS))
     absent = ~jnp.asarray(_PRESENT)[format_row]
-    absent &= jax.random.uniform(keys[11]) < config.drop_format
+    absent = (absent & (jax.random.uniform(keys[11]) < config.drop_format))[None]
     seen = visible & ~drop & ~legs & ~arms & ~nothing & ~absent
     # half of the noisy clips come with confidences that say something about the error
     error = jnp.sqrt((jitter**2).sum(-1)) / (box[..., 0] * config.jitter)

@@ -44,7 +44,7 @@ def random_view(
     """
     keys = jax.random.split(key, 6)
     centre = points_world.mean((0, 1))
-    reach = jnp.sqrt(((points_world[..., :2] - centre[:2]) ** 2).sum(-1)).max()
+    reach = jnp.sqrt(((points_world - centre[None, None])[..., :2] ** 2).sum(-1)).max()
     height = jax.random.uniform(keys[0], minval=config.height_m[0], maxval=config.height_m[1])
     near, far = np.log(config.distance_m[0]), np.log(config.distance_m[1])
     distance = jnp.exp(jax.random.uniform(keys[1], minval=near, maxval=far))
@@ -72,8 +72,8 @@ def inside_image(
     """
     low, high = np.tan(np.radians(np.array(fov_deg)) / 2)
     keys = jax.random.split(key)
-    half = jax.random.uniform(keys[0], (2,), minval=low, maxval=high)
+    half = jax.random.uniform(keys[0], (1, 1, 2), minval=low, maxval=high)
     # most people are framed whole: the border is widened to hold the clip three times in four
-    extent = jnp.abs(n).max((0, 1)) * 1.02
+    extent = jnp.abs(n).max((0, 1), keepdims=True) * 1.02
     half = jnp.where(jax.random.uniform(keys[1]) < 0.75, jnp.maximum(half, extent), half)
     return (jnp.abs(n) < half).all(-1)

@@ -62,9 +62,9 @@ def depth_from_size(
     start, end = _SEGMENT_ROWS.T
     both = valid[..., start] & valid[..., end]
     apparent = jnp.sqrt(((n[..., start, :] - n[..., end, :]) ** 2).sum(-1) + 1e-12)
-    true = (_SEGMENT_LENGTH_M * both).sum(-1) * _FORESHORTENING
+    true = both.astype(n.dtype) @ _SEGMENT_LENGTH_M.astype(n.dtype) * _FORESHORTENING
     depth = true / jnp.maximum((apparent * both).sum(-1), 1e-4)
-    return depth.clip(0.5, _FAR_M).astype(n.dtype), both.any(-1)
+    return depth.clip(0.5, _FAR_M), both.any(-1)
 
 
 def guess_person(
@@ -91,7 +91,8 @@ def guess_person(
     feet = np.array(FOOT_POINTS)
     fall = -directions[..., feet, 2]
     usable = valid[..., feet] & (fall > _STEEPEST)
-    foot_depth = (height[..., None, None] - FOOT_HEIGHT_M.astype(n.dtype)) / jnp.where(usable, fall, 1.0)
+    standing = jnp.broadcast_to(FOOT_HEIGHT_M.astype(n.dtype), fall.shape)
+    foot_depth = (height[..., None, None] - standing) / jnp.where(usable, fall, 1.0)
     usable &= foot_depth > 0.2
     hit_depth = jnp.where(usable, foot_depth, jnp.inf).min(-1)
     lowest = jnp.where(usable, foot_depth, jnp.inf).argmin(-1)
@@ -136,7 +137,7 @@ def ground_pointmap(
     """
     ticks = jnp.linspace(-half_width, half_width, resolution, dtype=aim_n.dtype)
     grid = jnp.stack(jnp.meshgrid(ticks, ticks, indexing="xy"), -1).reshape(-1, 2)
-    n = aim_n[..., None, :] + grid
+    n = aim_n[..., None, :] + grid.reshape(*(1,) * (aim_n.ndim - 1), -1, 2)
     directions = ray_directions(view, n)
     fall = -directions[..., 2]
     meets = (fall > 1e-3) & (view.centre[..., None, 2] > 0)

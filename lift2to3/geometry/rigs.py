@@ -52,7 +52,7 @@ def canonical_frame(view: View) -> tuple[Frame, View]:
     yaw = jnp.arctan2(-heading[..., 0], heading[..., 1])  # the turn about z that takes +y to heading
     world_from_frame = yaw_matrix(yaw)
     centre = view.centre
-    origin = centre * jnp.array([1.0, 1.0, 0.0], centre.dtype)
+    origin = centre.at[..., 2].set(0.0)
     cam_from_frame = view.cam_from_world @ world_from_frame
     translation = -jnp.einsum("...ij,...j->...i", cam_from_frame, centre - origin)
     return Frame(world_from_frame, origin), View(cam_from_frame, translation)
@@ -76,8 +76,7 @@ class Rig(NamedTuple):
     @property
     def centres_from_guess(self) -> Float[Array, "*batch view 3"]:
         """Each camera's position relative to the person guess on the ground, metres."""
-        ground = self.aim_world * jnp.array([1.0, 1.0, 0.0], self.aim_world.dtype)
-        return self.views.centre - ground[..., None, :]
+        return self.views.centre - self.aim_world.at[..., 2].set(0.0)[..., None, :]
 
 
 def virtual_rig(view: View, guess: PersonGuess, count: int = 4) -> Rig:
@@ -87,16 +86,16 @@ def virtual_rig(view: View, guess: PersonGuess, count: int = 4) -> Rig:
     where the person walks about (a walker must not pass through a camera), aimed 0.9 m up.
     """
     centre, ground = view.centre, guess.ground_world
-    aim = ground + jnp.array([0.0, 0.0, AIM_HEIGHT_M], ground.dtype)
+    aim = ground.at[..., 2].add(AIM_HEIGHT_M)
     away = (centre - ground)[..., :2]
     distance = jnp.sqrt((away**2).sum(-1) + 1e-12)
     # right above the person there is no azimuth: stand behind, seen along the frame's +y
-    away = jnp.where(distance[..., None] > 1e-2, away, jnp.array([0.0, -1.0], away.dtype))
-    azimuth = jnp.arctan2(away[..., 1], away[..., 0])
+    apart = distance > 1e-2
+    azimuth = jnp.arctan2(jnp.where(apart, away[..., 1], -1.0), jnp.where(apart, away[..., 0], 0.0))
     radius = jnp.maximum(distance.clip(NEAREST_M, FARTHEST_M), guess.reach_m + CLEARANCE_M)
     radius = radius.clip(NEAREST_M, LARGEST_M)[..., None]
-    turns = np.arange(1, count) * (2 * np.pi / count)
-    angle = azimuth[..., None] + turns.astype(azimuth.dtype)
+    turns = [2 * np.pi * k / count for k in range(1, count)]
+    angle = jnp.stack([azimuth + turn for turn in turns], -1)
     offset = jnp.stack(
         [radius * jnp.cos(angle), radius * jnp.sin(angle), jnp.full_like(angle, VIRTUAL_HEIGHT_M)], -1
     )

@@ -72,7 +72,7 @@ class Condition(NamedTuple):
 def time_features(t: Float[Array, "*batch"], width: int) -> Float[Array, "*batch width"]:
     """Sinusoids of the diffusion time in [0, 1]."""
     rates = 2 * np.pi * np.exp(np.linspace(0, np.log(200.0), width // 2))
-    angle = t[..., None] * jnp.asarray(rates, t.dtype)
+    angle = t[..., None] * jnp.asarray(rates, t.dtype).reshape(*(1,) * t.ndim, -1)
     return jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], axis=-1)
 
 
@@ -99,7 +99,7 @@ class Block(nnx.Module):
         ground: Float[Array, "batch view cells ground_width"] | None,
     ) -> Float[Array, "batch view token width"]:
         """``modulation`` is the shared one of the diffusion time; the block adds its own table."""
-        table = (modulation + self.modulation[...])[:, :, None, None, :]
+        table = (modulation + self.modulation[...][None])[:, :, None, None, :]
         shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = (table[:, k] for k in range(6))
         h = h + (1 + gate) * self.time_attention(normalise(h) * (1 + scale) + shift)
         if self.view_attention is not None:

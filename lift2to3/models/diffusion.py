@@ -7,14 +7,14 @@ Continuous time t in [0, 1], cosine schedule (Nichol and Dhariwal 2021): ``x_t =
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-Denoise = Callable[[Array, Array], Array]
-"""``denoise(x_t, t) -> x_0``; x has any shape (batch, …), t is (batch,)."""
+Result = TypeVar("Result")
 
 
 def alpha_sigma(t: Float[Array, "*batch"]) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
@@ -41,22 +41,30 @@ def draw_times(key: PRNGKeyArray, batch: int, noisiest: float) -> Float[Array, "
     return jnp.where(jax.random.uniform(choose, (batch,)) < noisiest, 1.0, uniform)
 
 
-def ddim(denoise: Denoise, noise: Float[Array, "batch ..."], steps: int) -> Float[Array, "batch ..."]:
+def ddim(
+    denoise: Callable[[Array, Array], tuple[Array, Result]], noise: Float[Array, "batch ..."], steps: int
+) -> Result:
     """Deterministic sampling (Song et al. 2021, η = 0) from pure noise in ``steps`` even steps.
 
-    Whatever must hold at each step (Mocap-2-to-3 sec. 3.5: triangulate and reproject) is part of
-    ``denoise``. Returns the last predicted x_0.
+    Args:
+        denoise: ``(x_t, t) -> (x_0, result)``. Whatever must hold at each step (Mocap-2-to-3
+            sec. 3.5: triangulate and reproject) is part of it; ``result`` is what comes of it.
+        noise: standard normal.
+        steps: 1 or more, static.
+
+    Returns:
+        The last step's ``result``.
     """
     times = jnp.linspace(1.0, 0.0, steps + 1, dtype=noise.dtype)
+    shape = (-1, *(1,) * (noise.ndim - 1))
 
-    def step(x: Array, pair: Array) -> tuple[Array, None]:
+    def step(x: Array, pair: Array) -> tuple[Array, Result]:
         now, then = (jnp.broadcast_to(t, noise.shape[:1]) for t in pair)
-        x0 = denoise(x, now)
-        shape = (-1, *(1,) * (x.ndim - 1))
+        x0, result = denoise(x, now)
         alpha, sigma = (level.reshape(shape) for level in alpha_sigma(now))
         guess = (x - alpha * x0) / jnp.maximum(sigma, 1e-6)
-        return add_noise(x0, guess, then), None
+        return add_noise(x0, guess, then), result
 
-    # at t = 0, x is x_0 itself; steps is small and static, scan compiles the body once
-    final, _ = jax.lax.scan(step, noise, jnp.stack([times[:-1], times[1:]], axis=-1))
-    return final
+    # a scan compiles its body once, however many steps there are
+    _, results = jax.lax.scan(step, noise, jnp.stack([times[:-1], times[1:]], axis=-1))
+    return jax.tree.map(lambda every: every[-1], results)

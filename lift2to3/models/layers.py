@@ -56,7 +56,7 @@ class Dense(nnx.Module):
     def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
         """Apply over the last axis."""
         flat = matmul(x.reshape(-1, x.shape[-1]), self.kernel[...], self.half)
-        return (flat + self.bias[...]).reshape(*x.shape[:-1], flat.shape[-1])
+        return (flat + self.bias[...][None]).reshape(*x.shape[:-1], flat.shape[-1])
 
 
 def normalise(x: Float[Array, "*batch width"]) -> Float[Array, "*batch width"]:
@@ -70,8 +70,8 @@ def rotary(x: Float[Array, "*batch tokens heads depth"]) -> Float[Array, "*batch
     half = x.shape[-1] // 2
     rates = 1.0 / (100.0 ** (np.arange(half) / half))  # clips are tens to hundreds of tokens long
     angle = np.arange(x.shape[-3])[:, None, None] * rates
-    cos, sin = jnp.asarray(np.cos(angle), x.dtype), jnp.asarray(np.sin(angle), x.dtype)
-    cos, sin = (part.reshape((1,) * (x.ndim - 3) + part.shape) for part in (cos, sin))
+    shape = (*(1,) * (x.ndim - 3), *angle.shape)
+    cos, sin = (jnp.asarray(part.reshape(shape), x.dtype) for part in (np.cos(angle), np.sin(angle)))
     first, second = x[..., :half], x[..., half:]
     return jnp.concatenate([first * cos - second * sin, first * sin + second * cos], axis=-1)
 

@@ -1,0 +1,1 @@
+"""From keypoints to motion: sampling, windows, and the lifter that puts them together."""

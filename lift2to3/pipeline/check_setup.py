@@ -1,0 +1,116 @@
+"""Do camera, floor and keypoints fit together at all? Asked before anything is lifted."""
+
+from __future__ import annotations
+
+import warnings
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from lift2to3.geometry.cameras import Camera, View, ray_directions
+from lift2to3.geometry.ground import depth_from_size
+from lift2to3.skeletons import FOOT_POINTS
+
+_FEW = 0.1  # share of frames with a foot on the floor under which something must be wrong
+_FACTOR = 3.0  # distance by the feet over distance by the body's size: a child or a giant is 1.3
+_FARTHEST_M = 60.0
+
+
+def check_setup(
+    camera: Camera, n: Float[np.ndarray, "time joints 2"], confidence: Float[np.ndarray, "time joints"]
+) -> None:
+    """Refuse setups that would put the person nowhere.
+
+    Args:
+        camera: as the user gave it.
+        n: normalised image points of the canonical set.
+        confidence: 0 = missing.
+
+    Raises:
+        ValueError: the camera is under the floor, feet point above the horizon, or the floor's
+            distance contradicts the person's size; the message says which mistake explains it.
+    """
+    height = float(camera.centre[2])
+    swapped = _swapped(camera)
+    hint = ""
+    if swapped is not None and _feet_fit(swapped, n, confidence):
+        hint = (
+            " With t read as the camera's position it fits: wanted t = -R @ centre, such that "
+            "x_cam = R @ x_world + t."
+        )
+    if height <= 0.05:
+        raise ValueError(
+            f"the camera stands {height:.2f} m above the floor; wanted above 0.05 m: the world must have z "
+            f"up, metres, and its floor at z = 0.{hint}"
+        )
+    feet = _foot_depth(camera, n, confidence)
+    if feet.size:
+        landing = np.isfinite(feet)
+        if landing.mean() < _FEW:
+            raise ValueError(
+                f"in {100 * (1 - landing.mean()):.0f} % of the frames the rays through the feet never come "
+                f"down to the floor in front of the camera (height {height:.2f} m); wanted feet under the "
+                "horizon: is R world-to-camera, z up, and the clip from this camera?" + hint
+            )
+        ratio = _size_ratio(camera, n, confidence)
+        if ratio is not None and not 1 / _FACTOR < ratio < _FACTOR:
+            message = (
+                f"the floor puts the person {ratio:.2g} times as far away as a body of ordinary size would "
+                "be; wanted about 1: are t and the floor in metres, and is K of this resolution?"
+            )
+            if hint:
+                raise ValueError(message + hint)
+            warnings.warn(message, stacklevel=3)
+    else:
+        _check_without_feet(camera, n, confidence)
+
+
+def _check_without_feet(camera: Camera, n: np.ndarray, confidence: np.ndarray) -> None:
+    depth, sized = depth_from_size(jnp.asarray(n), jnp.asarray(confidence > 0))
+    if not bool(np.any(sized)):
+        raise ValueError(
+            "no foot and no two neighbouring joints are ever visible together: nothing says where the "
+            "person is; wanted at least one limb or the torso in some frame"
+        )
+    if float(np.median(np.asarray(depth)[np.asarray(sized)])) > _FARTHEST_M:
+        raise ValueError(
+            f"the person is too small in the picture to be within {_FARTHEST_M:.0f} m; is K of this resolution?"
+        )
+
+
+def _swapped(camera: Camera) -> Camera | None:
+    """The camera if ``t`` was meant as its position; None where that is no camera either."""
+    if camera.t[2] <= 0.05:
+        return None
+    return Camera(camera.K, camera.R, -camera.R @ camera.t, camera.size, camera.dist)
+
+
+def _foot_depth(camera: Camera, n: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    """Depth at which the lowest visible foot meets the floor, per frame with a foot; inf = never."""
+    rows = np.array(FOOT_POINTS)
+    seen = confidence[:, rows] > 0
+    frames = seen.any(-1)
+    if not frames.any():
+        return np.zeros(0)
+    view = View(jnp.asarray(camera.R), jnp.asarray(camera.t))
+    fall = -np.asarray(ray_directions(view, jnp.asarray(n[:, rows].reshape(-1, 2))))[:, 2].reshape(seen.shape)
+    depth = np.where(seen & (fall > 1e-3), camera.centre[2] / np.maximum(fall, 1e-3), np.inf)
+    return depth.min(-1)[frames]
+
+
+def _size_ratio(camera: Camera, n: np.ndarray, confidence: np.ndarray) -> float | None:
+    """Median distance by the feet over that by the body's apparent size; None if not comparable."""
+    feet = _foot_depth(camera, n, confidence)
+    depth, sized = (np.asarray(a) for a in depth_from_size(jnp.asarray(n), jnp.asarray(confidence > 0)))
+    near = feet[np.isfinite(feet)]
+    if not sized.any() or not near.size:
+        return None
+    return float(np.median(near) / np.median(depth[sized]))
+
+
+def _feet_fit(camera: Camera, n: np.ndarray, confidence: np.ndarray) -> bool:
+    feet = _foot_depth(camera, n, confidence)
+    ratio = _size_ratio(camera, n, confidence)
+    fits = ratio is not None and 1 / _FACTOR < ratio < _FACTOR
+    return bool(feet.size) and bool(np.isfinite(feet).mean() > 0.5) and fits

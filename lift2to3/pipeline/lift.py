@@ -1,0 +1,225 @@
+"""The lifter: 2D keypoints and a calibrated camera in, absolute 3D motion in metres out.
+
+The way the data takes: pixels → normalised image points of the canonical set, at 30 fps → the
+camera's canonical frame → overlapping windows → sampled and triangulated → blended → the user's
+world and rate.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from lift2to3.checkpoint import check_shapes, config_from_dict, load_weights
+from lift2to3.conventions import MODEL_FPS
+from lift2to3.geometry.cameras import Camera, View
+from lift2to3.geometry.rigs import canonical_frame
+from lift2to3.models.denoiser import DenoiserConfig, Params, build
+from lift2to3.models.multiview import MultiViewConfig
+from lift2to3.motion import Keypoints, Motion
+from lift2to3.pipeline.check_setup import check_setup
+from lift2to3.pipeline.sample import compiled_sampler
+from lift2to3.pipeline.windows import blend, resample_observations, resample_points, supported, window_starts
+from lift2to3.representation import CHANNELS
+from lift2to3.skeletons import CANONICAL
+
+WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights"
+DEFAULT_WEIGHTS = "small"
+DEFAULT_STEPS = 4
+_WINDOWS_PER_CALL = 8
+
+Progress = Callable[[int, int], None]
+"""Called with (windows done, windows in all)."""
+
+
+class Lifter:
+    """A multi-view denoiser with its configuration, ready to lift.
+
+    Args:
+        params: parameters by path.
+        model: the denoiser's configuration, which must be that of the parameters.
+        multiview: how its views are set up.
+        frames: length of a window at 30 fps, as trained.
+
+    Raises:
+        ValueError: parameters of another configuration.
+    """
+
+    def __init__(self, params: Params, model: DenoiserConfig, multiview: MultiViewConfig, frames: int):
+        """Check the parameters against the model that the configuration describes."""
+        self.model, self.multiview, self.frames = model, multiview, frames
+        self.graph, wanted = build(model)
+        check_shapes(params, wanted, "lifter")
+        self.params = {name: jnp.asarray(leaf) for name, leaf in params.items()}
+
+    @classmethod
+    def from_pretrained(cls, weights: str | Path = DEFAULT_WEIGHTS) -> Lifter:
+        """Load shipped weights by name, or a file that ``finetune_multiview.py`` wrote.
+
+        Raises:
+            ValueError: an unknown name (the known ones are listed), or a damaged or foreign file.
+            FileNotFoundError: no such file.
+        """
+        path = Path(weights)
+        if path.suffix != ".safetensors":
+            path = WEIGHTS_FOLDER / f"{weights}.safetensors"
+            if not path.is_file():
+                known = sorted(p.stem for p in WEIGHTS_FOLDER.glob("*.safetensors"))
+                raise ValueError(
+                    f"unknown weights {str(weights)!r}; shipped: {', '.join(known) or 'none'}. "
+                    "For a file of your own give its path, ending in .safetensors."
+                )
+        loaded = load_weights(path)
+        missing = {"model", "multiview", "frames"} - set(loaded.config)
+        if missing:
+            raise ValueError(
+                f"{path}: no {', '.join(sorted(missing))} in its config: these are not a lifter's weights "
+                "(G_2D's? finetune them first)"
+            )
+        model = config_from_dict(DenoiserConfig, loaded.config["model"], str(path))
+        multiview = config_from_dict(MultiViewConfig, loaded.config["multiview"], str(path))
+        return cls(loaded.params, model, multiview, int(loaded.config["frames"]))
+
+    def lift(
+        self,
+        keypoints: Keypoints,
+        camera: Camera,
+        steps: int | None = None,
+        samples: int = 1,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> Motion:
+        """Absolute 3D motion of the person whose keypoints these are.
+
+        Args:
+            keypoints: what `lift2to3.as_keypoints` returns.
+            camera: the camera that saw them; its extrinsics define the world.
+            steps: denoising steps; None for the default.
+            samples: how many motions to sample; their mean is returned, their standard deviation
+                is the spread.
+            seed: of the samples.
+            progress: called as windows get done.
+
+        Raises:
+            ValueError: camera and keypoints that cannot belong together, or steps or samples < 1.
+        """
+        steps = DEFAULT_STEPS if steps is None else steps
+        if steps < 1 or samples < 1:
+            raise ValueError(f"steps and samples: wanted 1 or more, found {steps} and {samples}")
+        n, confidence = canonical_observations(keypoints, camera)
+        check_setup(camera, n, confidence)
+        n, confidence = resample_observations(n, confidence, keypoints.fps, MODEL_FPS)
+        frame, view = canonical_frame(View(camera.R, camera.t))
+        points, spread = self._sample(view, n, confidence, steps, samples, seed, progress)
+        points = np.einsum("ij,tpj->tpi", np.asarray(frame.world_from_frame), points)
+        points = points + np.asarray(frame.origin_world)
+        count = len(keypoints.xy_px)
+        points = resample_points(points, MODEL_FPS, keypoints.fps, count)
+        spread = np.maximum(resample_points(spread, MODEL_FPS, keypoints.fps, count), 0.0)
+        valid = np.repeat(supported(keypoints.confidence, keypoints.fps)[:, None], len(CANONICAL), axis=1)
+        points[~valid] = np.nan
+        return Motion(points.astype(np.float32), CANONICAL, keypoints.fps, valid, spread.astype(np.float32))
+
+    def _sample(
+        self,
+        view: View,
+        n: Float[np.ndarray, "time joints 2"],
+        confidence: Float[np.ndarray, "time joints"],
+        steps: int,
+        samples: int,
+        seed: int,
+        progress: Progress | None,
+    ) -> tuple[Float[np.ndarray, "time joints 3"], Float[np.ndarray, "time joints"]]:
+        """Points and spread in the canonical frame, at the model's rate."""
+        use_disk_cache()
+        frames, window = len(n), self.frames
+        starts = window_starts(frames, window)
+        pad = max(window - frames, 0)
+        n = np.pad(n, ((0, pad), (0, 0), (0, 0)), mode="edge").astype(np.float32)
+        confidence = np.pad(confidence, ((0, pad), (0, 0))).astype(np.float32)
+        index = starts[:, None] + np.arange(window)
+        sampler = compiled_sampler(self.graph, steps, self.multiview)
+        view = View(*(jnp.asarray(part, jnp.float32) for part in view))
+        per_call = next(size for size in (1, 2, 4, _WINDOWS_PER_CALL) if size >= min(len(starts), _WINDOWS_PER_CALL))
+        means, variances = [], []
+        for sample in range(samples):
+            # noise belongs to the clip's frames, not to windows: overlapping windows share it
+            noise = _noise(seed, sample, len(n), self.multiview.views)
+            points, spreads = [], []
+            for first in range(0, len(starts), per_call):
+                rows = index[np.minimum(np.arange(first, first + per_call), len(starts) - 1)]
+                some, spread = sampler(
+                    self.params, view, n[rows], confidence[rows], noise[rows].swapaxes(1, 2)
+                )
+                points.append(np.asarray(some))
+                spreads.append(np.asarray(spread))
+                if progress is not None:
+                    progress(sample * len(starts) + min(first + per_call, len(starts)), samples * len(starts))
+            kept = (np.concatenate(part)[: len(starts)] for part in (points, spreads))
+            mean, spread = (blend(part, starts, frames) for part in kept)
+            means.append(mean)
+            variances.append(spread)
+        if samples == 1:
+            return means[0], variances[0]
+        every = np.stack(means)
+        return every.mean(0), np.sqrt(every.var(0, ddof=1).sum(-1))
+
+
+def canonical_observations(
+    keypoints: Keypoints, camera: Camera
+) -> tuple[Float[np.ndarray, "time joints 2"], Float[np.ndarray, "time joints"]]:
+    """Undistorted normalised image points in canonical order, and their confidence (0 = missing)."""
+    rows = keypoints.skeleton.rows
+    known = rows >= 0
+    shape = (len(keypoints.xy_px), len(CANONICAL))
+    n, confidence = np.zeros((*shape, 2)), np.zeros(shape)
+    normalised = camera.normalise(keypoints.xy_px)
+    seen = (keypoints.confidence > 0) & np.isfinite(normalised).all(-1)
+    n[:, rows[known]] = np.where(seen[..., None], normalised, 0.0)[:, known]
+    confidence[:, rows[known]] = np.where(seen, keypoints.confidence, 0.0)[:, known]
+    return n, confidence
+
+
+def _noise(seed: int, sample: int, frames: int, views: int) -> Float[np.ndarray, "time view channels"]:
+    generator = np.random.default_rng([seed, sample])
+    return generator.standard_normal((frames, views, CHANNELS), dtype=np.float32)
+
+
+def use_disk_cache() -> None:
+    """Keep compiled functions on disk from process to process, unless the user chose a place.
+
+    The folder is ``$LIFT2TO3_CACHE``, else ``~/.cache/lift2to3``; an unwritable one is passed over.
+    """
+    if jax.config.jax_compilation_cache_dir is not None:
+        return
+    folder = Path(os.environ.get("LIFT2TO3_CACHE") or Path.home() / ".cache" / "lift2to3") / "jax"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+_default: dict[str, Lifter] = {}
+
+
+def lift(
+    keypoints: Keypoints,
+    camera: Camera,
+    steps: int | None = None,
+    samples: int = 1,
+    seed: int = 0,
+    weights: str | Path = DEFAULT_WEIGHTS,
+    progress: Progress | None = None,
+) -> Motion:
+    """`Lifter.lift` with shipped weights, which are loaded once per process."""
+    if str(weights) not in _default:
+        _default[str(weights)] = Lifter.from_pretrained(weights)
+    return _default[str(weights)].lift(keypoints, camera, steps, samples, seed, progress)
