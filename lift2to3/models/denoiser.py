@@ -33,7 +33,8 @@ class DenoiserConfig:
         pointmaps: cross-attention to ground pointmaps (G_MV only; off for the ablation).
         pointmap_width: channels of the ResNet-18's first stage.
         pointmap_resolution: points along a pointmap's side.
-        ray_condition: G_MV also sees the observed rays as metres at the person guess's depth.
+        billboard: G_MV also sees the person as a flat billboard at the guess, in every view, and
+            its prediction may start from there.
         half: bfloat16 inputs to the matrix products (sums stay float32).
     """
 
@@ -46,7 +47,7 @@ class DenoiserConfig:
     pointmaps: bool = True
     pointmap_width: int = 8
     pointmap_resolution: int = 24
-    ray_condition: bool = True
+    billboard: bool = True
     half: bool = True
 
 
@@ -57,15 +58,15 @@ class Condition(NamedTuple):
         observed: (*batch, view, time, channels) encoded observations, 0 where there is none.
         confidence: (*batch, view, time, joints) in 0–1; 0 = not observed (every virtual view).
         camera: (*batch, view, 9) rotation as 6D, centre relative to the guess over 5 m.
-        rays: (*batch, time, joints, 2) observed points of view 0 carried to the guess's depth:
-            metres beside and above it, 0 where not observed.
+        billboard: (*batch, view, time, channels) encoded views of the observations carried to an
+            upright plane at the guess; pose 0 where not observed.
         pointmap: (*batch, view, resolution, resolution, 3).
     """
 
     observed: Float[Array, "*batch view time channels"]
     confidence: Float[Array, "*batch view time joints"]
     camera: Float[Array, "*batch view 9"]
-    rays: Float[Array, "*batch time joints 2"]
+    billboard: Float[Array, "*batch view time channels"]
     pointmap: Float[Array, "*batch view resolution resolution 3"]
 
 
@@ -122,7 +123,9 @@ class Denoiser(nnx.Module):
         self.modulation = Dense(width, 6 * width, half=half, zero=True, rngs=rngs)
         multi, new = config.multi_view, {"zero": True, "half": half, "rngs": rngs}
         self.camera_mlp = Mlp(9, width, width, **new) if multi else None
-        self.rays = Dense(patch * 2 * JOINTS, width, **new) if multi and config.ray_condition else None
+        flat = multi and config.billboard
+        self.billboard = Dense(patch * CHANNELS, width, **new) if flat else None
+        self.skip = Dense(patch * CHANNELS, patch * CHANNELS, **new) if flat else None
         grounded = multi and config.pointmaps
         self.pointmap = PointmapEncoder(config.pointmap_width, rngs=rngs) if grounded else None
         ground_width = 0 if self.pointmap is None else self.pointmap.width_out
@@ -152,14 +155,18 @@ class Denoiser(nnx.Module):
         h = self.tokenise(x.reshape(batch, views, frames // patch, -1))
         if self.camera_mlp is not None:
             h = h + self.camera_mlp(condition.camera)[:, :, None, :]
-        if self.rays is not None:
-            h = h.at[:, 0].add(self.rays(condition.rays.reshape(batch, frames // patch, -1)))
+        flat = condition.billboard.reshape(batch, views, frames // patch, -1)
+        if self.billboard is not None:
+            h = h + self.billboard(flat)
         ground = None if self.pointmap is None else self.pointmap(condition.pointmap)
         emb = jax.nn.silu(self.time_mlp(time_features(t, self.config.width)))
         modulation = self.modulation(emb).reshape(batch, 6, self.config.width)
         for block in self.blocks:
             h = block(h, modulation, ground)
-        return self.head(normalise(h)).reshape(batch, views, frames, CHANNELS)
+        out = self.head(normalise(h))
+        if self.skip is not None:
+            out = out + self.skip(flat)
+        return out.reshape(batch, views, frames, CHANNELS)
 
 
 def _channel_mask(confidence: Float[Array, "*batch joints"]) -> Array:

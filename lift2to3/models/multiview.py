@@ -63,23 +63,23 @@ def project_to_views(
 
 
 def billboard(
-    view: View, n: Float[Array, "time joints 2"], confidence: Float[Array, "time joints"], rig: Rig
-) -> Float[Array, "time joints 2"]:
-    """Observed rays carried to an upright plane through the guess: metres beside and above the aim.
+    view: View, n: Float[Array, "time joints 2"], rig: Rig
+) -> Float[Array, "time joints 3"]:
+    """The person as a flat upright billboard at the guess: observed rays carried to that plane.
 
-    With the camera's height this says in metres what the picture says in pixels, pitch and roll
-    taken out: a foot under the floor there means that the person stands nearer.
+    Right in all but depth, metres, pitch and roll taken out: a foot under the floor here means that
+    the person stands nearer. Seen from the virtual views it is the start that the denoiser corrects.
     """
     directions = ray_directions(view, n.reshape(-1, 2)).reshape(*n.shape[:2], 3)
     away = (rig.aim_world - view.centre)[:2]
     distance = jnp.sqrt((away**2).sum() + 1e-6)
     forward = away / distance
-    depth = distance / jnp.maximum(directions[..., :2] @ forward, 0.1)
     sideways = jnp.stack([forward[1], -forward[0]])
-    beside = depth * (directions[..., :2] @ sideways)
-    above = view.centre[2] + depth * directions[..., 2] - rig.aim_world[2]
-    metres = jnp.stack([beside, above], -1).clip(-6.0, 6.0)
-    return jnp.where(confidence[..., None] > 0, metres, 0.0)
+    depth = distance / jnp.maximum(directions[..., :2] @ forward, 0.1)
+    beside = (depth * (directions[..., :2] @ sideways)).clip(-6.0, 6.0)
+    above = (view.centre[2] + depth * directions[..., 2]).clip(-4.0, 6.0)
+    x, y = (rig.aim_world[axis] + beside * sideways[axis] for axis in (0, 1))
+    return jnp.stack([x, y, above], -1)
 
 
 def set_up(
@@ -100,6 +100,7 @@ def set_up(
     n = jnp.where(seen[..., None], n, 0.0)
     guess = guess_person(view, n, seen)
     rig = virtual_rig(view, guess, config.views)
+    flat = project_to_views(billboard(view, n, rig), rig)
     frames = n.shape[0]
     every = (config.views, frames)
     blank = jnp.zeros((*every, *n.shape[1:])).at[0].set(n)
@@ -110,7 +111,8 @@ def set_up(
     )
     ground = jnp.broadcast_to(guess.ground_world, (config.views, 3))
     pointmap = ground_pointmap(rig.views, rig.aim_n, ground, config.pointmap_resolution)
-    return rig, Condition(observed, confidence_views, camera, billboard(view, n, confidence, rig), pointmap)
+    flat = to_movement(flat, jnp.broadcast_to(seen, flat.shape[:-1]), rig, config)
+    return rig, Condition(observed, confidence_views, camera, flat, pointmap)
 
 
 def lift_views(
