@@ -1,11 +1,37 @@
 """Lift 2D keypoints of one person in one calibrated camera to absolute 3D motion in metres."""
 
-from lift2to3.geometry.cameras import Camera
-from lift2to3.motion import Keypoints, Motion, as_keypoints, load_motion
-from lift2to3.pipeline.lift import Lifter, lift
-from lift2to3.skeletons import Skeleton, load_skeleton
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lift2to3.geometry.cameras import Camera
+    from lift2to3.motion import Keypoints, Motion, as_keypoints, load_motion
+    from lift2to3.pipeline.lift import Lifter, lift
+    from lift2to3.skeletons import Skeleton, load_skeleton
 
 __all__ = [
     "Camera", "Keypoints", "Lifter", "Motion", "Skeleton", "as_keypoints", "lift", "load_motion",
     "load_skeleton",
 ]  # fmt: skip
+
+_HOME = {
+    "Camera": "geometry.cameras",
+    "Lifter": "pipeline.lift",
+    "lift": "pipeline.lift",
+    "Skeleton": "skeletons",
+    "load_skeleton": "skeletons",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: ``import lift2to3`` and ``lift2to3 --help`` need not wait for jax."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME.get(name, 'motion')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)
