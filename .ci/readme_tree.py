@@ -1,0 +1,81 @@
+"""The README's file tree, from the files that git knows and the first line of their docstrings.
+
+python .ci/readme_tree.py            # exits 1 where the README's tree is not that of the files
+python .ci/readme_tree.py --write    # puts the tree into the README
+"""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BEGIN, END = "<!-- tree:begin -->", "<!-- tree:end -->"
+
+FOLDERS = {
+    "lift2to3": "the package; `__init__.py` names what is public, tests/test_layers.py what may import what",
+    "lift2to3/weights": "what ships",
+    "experiments": "training and evaluation",
+    "tools": "data preparation and checks",
+    "benchmarks": "speed and memory",
+    "tests": "`make test`",
+}
+FILES = {
+    "lift2to3/demo_clip.npz": "the clip of `lift2to3 demo`: keypoints, camera, truth",
+    "lift2to3/weights/small.safetensors": "the default checkpoint",
+    "lift2to3/weights/small.md": "its model card",
+}
+
+
+def source_files() -> list[str]:
+    """Tracked files of the folders above, and those about to be tracked."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", *FOLDERS]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
+    return sorted(path for path in set(listed) if (ROOT / path).is_file())
+
+
+def summary(path: str) -> str:
+    """What a file holds, in a line."""
+    if not path.endswith(".py"):
+        if path not in FILES:
+            sys.exit(f".ci/readme_tree.py: say in FILES what {path} holds")
+        return FILES[path]
+    docstring = ast.get_docstring(ast.parse((ROOT / path).read_text())) or ""
+    return docstring.split("\n")[0].rstrip(".")
+
+
+def tree() -> str:
+    """One line per folder and file, indented."""
+    files = source_files()
+    packages = {
+        path.removesuffix("/__init__.py"): summary(path) for path in files if path.endswith("/__init__.py")
+    }
+    lines, open_folders = [], set()
+    for path in sorted(files, key=lambda p: (list(FOLDERS).index(p.split("/")[0]), p.count("/") < 2, p)):
+        *folders, name = path.split("/")
+        for depth in range(len(folders)):
+            folder = "/".join(folders[: depth + 1])
+            if folder not in open_folders:
+                open_folders.add(folder)
+                about = FOLDERS.get(folder) or packages.get(folder, "")
+                lines.append(f"{'  ' * depth}{folders[depth]}/".ljust(27) + f" {about}".rstrip())
+        if name != "__init__.py":
+            lines.append(f"{'  ' * len(folders)}{name}".ljust(27) + f" {summary(path)}")
+    return "\n".join(["```", *lines, "```"])
+
+
+def main(write: bool) -> int:
+    """Compare or write; returns the exit code."""
+    readme = ROOT / "README.md"
+    before = readme.read_text()
+    after = re.sub(f"{BEGIN}.*{END}", lambda _: f"{BEGIN}\n{tree()}\n{END}", before, flags=re.DOTALL)
+    if write:
+        readme.write_text(after)
+    elif before != after:
+        print("README.md: the file tree is out of date; run: python .ci/readme_tree.py --write")
+    return int(before != after and not write)
+
+
+if __name__ == "__main__":
+    sys.exit(main("--write" in sys.argv))

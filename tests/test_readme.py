@@ -1,0 +1,115 @@
+"""What the README says is so: its tree, its commands, its code, its tables."""
+
+import functools
+import os
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lift2to3.motion import Motion
+from lift2to3.skeletons import SKELETONS
+from lift2to3.walk import synthetic_walk
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+HAS_GIT = (ROOT / ".git").exists()
+HAS_WEIGHTS = (ROOT / "lift2to3" / "weights" / "small.safetensors").exists()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+COMMANDS = [line for block in blocks("bash") for line in block.splitlines() if line.strip()]
+
+
+@pytest.mark.skipif(not HAS_GIT, reason="not a git checkout: which files are the project's is unknown")
+def test_the_tree_is_that_of_the_files():
+    tree = runpy.run_path(str(ROOT / ".ci" / "readme_tree.py"))["tree"]
+    shown = README.split("<!-- tree:begin -->")[1].split("<!-- tree:end -->")[0].strip().splitlines()
+    wanted = tree().splitlines()
+    assert [line for line in wanted if line not in shown] == [], "run: python .ci/readme_tree.py --write"
+    assert shown == wanted, "run: python .ci/readme_tree.py --write"
+
+
+@functools.cache
+def help_of(*program: str) -> str:
+    environment = os.environ | {"COLUMNS": "200", "XLA_FLAGS": ""}
+    done = subprocess.run(
+        [sys.executable, *program, "--help"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_exists_with_these_flags(command):
+    words = command.split()
+    match words[0]:
+        case "make":
+            assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+            return
+        case "pip":
+            extra = re.search(r"\[(\w+)\]", command)
+            assert extra is None or re.search(
+                rf"^{extra[1]} =", (ROOT / "setup.cfg").read_text(), re.MULTILINE
+            )
+            return
+        case "python":
+            assert (ROOT / words[1]).is_file()
+            text = help_of(words[1])
+        case "lift2to3":
+            text = help_of("-m", "lift2to3", words[1])
+        case _:
+            pytest.fail(f"no such program: {command}")
+    for flag in re.findall(r" (--[\w-]+)", command):
+        assert re.search(rf"{flag}\b", text), f"{flag} is no flag of {words[:2]}"
+
+
+def write_walk(folder: Path) -> None:
+    """``walk.npy`` as the README's own camera would have seen a walk: 25 fps, COCO-17."""
+    points = synthetic_walk(3.0, 25, turn_radius_m=3.0, start_xy=(-1.5, 4.5), heading_rad=-0.5)
+    x, y, z = np.moveaxis(points[:, SKELETONS["coco17"].rows], -1, 0)
+    np.save(folder / "walk.npy", np.stack([1400 * x / y + 960, 1400 * (1.6 - z) / y + 540], -1))
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_code_runs(code, tmp_path, monkeypatch, capsys):
+    if "lift(" in code and not HAS_WEIGHTS:
+        pytest.skip("no shipped weights in this checkout")
+    write_walk(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {})
+    assert "(75, 38, 3)" in capsys.readouterr().out
+    assert (tmp_path / "walk_3d.npz").is_file()
+
+
+def test_every_format_stands_in_the_table():
+    table = README.split("### Keypoint formats")[1].split("\n## ")[0]
+    for skeleton in SKELETONS.values():
+        row = next(line for line in table.splitlines() if f"`{skeleton.name}`" in line)
+        assert str(len(skeleton.joints)) in row
+
+
+def test_every_field_of_a_motion_stands_in_the_table():
+    for field in Motion._fields:
+        assert f"`motion.{field}`" in README
+
+
+def test_no_figure_is_promised_without_its_table():
+    assert "<!-- scores:begin -->" in README and "<!-- scores:end -->" in README
+
+
+def test_the_licence_and_the_data_s_terms_are_there():
+    assert "Apache License" in (ROOT / "LICENSE").read_text()
+    assert "obtained from mocap.cs.cmu.edu" in README and "NSF EIA-0196217" in README
