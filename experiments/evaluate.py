@@ -138,7 +138,8 @@ def evaluate(config: Config) -> list[dict[str, object]]:
                     score(methods[method], trial, skeleton, noise) for trial in track(every, what, transient=True)
                 )
                 seconds = time.monotonic() - start
-                rows.append({"method": method, "skeleton": skeleton, "noise": noise, **scores, "seconds": seconds})
+                numbers = {name: value if np.isfinite(value) else None for name, value in scores.items()}
+                rows.append({"method": method, "skeleton": skeleton, "noise": noise, **numbers, "seconds": seconds})
     return rows
 
 
@@ -150,7 +151,7 @@ def table(rows: Sequence[dict[str, object]], title: str) -> Table:
     """The rows as a table, a metric a column with its unit."""
     out = Table("method", "2D", "format", *(f"{name}\n{UNITS.get(name, '')}" for name in SHOWN), title=title)
     for row in rows:
-        numbers = (f"{row[name]:.1f}" if name in row else "–" for name in SHOWN)
+        numbers = (f"{row[name]:.1f}" if row.get(name) is not None else "–" for name in SHOWN)
         out.add_row(str(row["method"]), str(row["noise"]), str(row["skeleton"]), *numbers)
     return out
 

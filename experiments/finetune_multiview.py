@@ -53,6 +53,7 @@ def main(config: Config) -> Path:
         ),
     )
     clips = load_clips(config.data, None if config.data.suffix == ".npz" else "train")
+    clips = [clip for clip in clips if not clip.uneven_floor]  # the floor must be where it is said to be
     watched = {"train": clips}
     if config.val is not None:
         watched["val"] = load_clips(config.val, None if config.val.suffix == ".npz" else "val")

@@ -40,6 +40,7 @@ class Config:
 def main(config: Config) -> Path:
     """Train and write the averaged weights; returns their path."""
     clips = load_clips(config.data, None if config.data.suffix == ".npz" else "train")
+    clips = [clip for clip in clips if not clip.uneven_floor]  # the floor must be where it is said to be
     graph, params = build(dataclasses.replace(config.model, multi_view=False), config.loop.seed)
     loss_fn = single_view_loss(graph, config.windows.frames, config.loss)
 
