@@ -1,4 +1,4 @@
-"""Rotations as matrices, 6D, axis-angle and quaternions (wxyz), with gradients finite everywhere."""
+"""Rotations as matrices, 6D, axis-angle and quaternions (wxyz); gradients are finite at every rotation."""
 
 from __future__ import annotations
 
