@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -94,10 +95,10 @@ def load_weights(path: str | Path) -> Weights:
         raise ValueError(
             f"{path}: format {metadata.get('format')!r}, wanted {FORMAT!r}; not weights of this library"
         )
-    found = _digest(arrays, metadata["config"])
+    found = _digest(arrays, metadata.get("config", ""))
     if found != metadata.get("sha256"):
         raise ValueError(
-            f"{path}: its contents hash to {found[:12]}…, the file says "
+            f"{path}: its contents have the checksum {found[:12]}…, the file says "
             f"{str(metadata.get('sha256'))[:12]}…; it was edited or damaged: copy or download it again"
         )
     params = {name: leaf.astype(np.float32) for name, leaf in arrays.items()}
@@ -120,7 +121,7 @@ def config_from_dict(kind: type[ConfigType], values: dict[str, Any], where: str)
     return kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
 
 
-def check_shapes(params: dict[str, Any], wanted: dict[str, Any], where: str) -> None:
+def check_shapes(params: Mapping[str, Any], wanted: Mapping[str, Any], where: str) -> None:
     """Hold loaded parameters against those of the model they are for.
 
     Raises:
@@ -166,7 +167,9 @@ class RunCheckpoints:
         self._manager.wait_until_finished()
         if jax.process_index() == 0:
             manifest = self.folder / f"{step}.sha256.json"
-            manifest.write_text(json.dumps(self._hashes(step), indent=1))
+            part = manifest.with_suffix(".part")
+            part.write_text(json.dumps(self._hashes(step), indent=1))
+            part.replace(manifest)
             for old in self.folder.glob("*.sha256.json"):
                 if not (self.folder / old.name.split(".")[0]).is_dir():
                     old.unlink()

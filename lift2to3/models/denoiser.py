@@ -183,7 +183,7 @@ Params = dict[str, Array]
 def split(model: nnx.Module) -> tuple[nnx.GraphDef, Params]:
     """A module as its static definition and a flat dictionary of parameters."""
     graph, state = nnx.split(model)
-    flat = {".".join(map(str, path)): leaf[...] for path, leaf in nnx.to_flat_state(state)}
+    flat = {".".join(map(str, path)): leaf.get_value() for path, leaf in nnx.to_flat_state(state)}
     return graph, flat
 
 
@@ -194,9 +194,16 @@ def merge(graph: nnx.GraphDef, params: Params) -> nnx.Module:
     return nnx.merge(graph, nnx.from_flat_state(flat))
 
 
+def describe(config: DenoiserConfig) -> tuple[nnx.GraphDef, dict[str, jax.ShapeDtypeStruct]]:
+    """A denoiser's static definition and the shapes of its parameters, without computing any."""
+    return split(nnx.eval_shape(lambda: Denoiser(config, rngs=nnx.Rngs(params=0))))
+
+
 def build(config: DenoiserConfig, seed: int = 0) -> tuple[nnx.GraphDef, Params]:
     """A freshly initialised denoiser, split."""
-    return split(Denoiser(config, rngs=nnx.Rngs(params=seed)))
+    graph, _ = describe(config)
+    # one compilation for all of it: drawing each array by itself costs a minute on a busy laptop
+    return graph, jax.jit(lambda: split(Denoiser(config, rngs=nnx.Rngs(params=seed)))[1])()
 
 
 def warm_start(params: Params, pretrained: Params) -> tuple[Params, list[str]]:

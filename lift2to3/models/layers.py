@@ -48,8 +48,10 @@ class Dense(nnx.Module):
 
     def __init__(self, inputs: int, outputs: int, *, half: bool, zero: bool = False, rngs: nnx.Rngs):
         """``zero`` starts at 0, for branches that must change nothing at first."""
-        scale = 0.0 if zero else 1 / np.sqrt(inputs)
-        self.kernel = nnx.Param(scale * jax.random.truncated_normal(rngs.params(), -2, 2, (inputs, outputs)))
+        bound = np.sqrt(3 / inputs)  # unit variance in, unit variance out; a uniform draw compiles fast
+        shape = (inputs, outputs)
+        kernel = jnp.zeros(shape) if zero else jax.random.uniform(rngs.params(), shape, minval=-bound, maxval=bound)
+        self.kernel = nnx.Param(kernel)
         self.bias = nnx.Param(jnp.zeros(outputs))
         self.half = half
 

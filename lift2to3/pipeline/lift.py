@@ -8,19 +8,19 @@ world and rate.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from lift2to3.checkpoint import check_shapes, config_from_dict, load_weights
 from lift2to3.conventions import MODEL_FPS
 from lift2to3.geometry.cameras import Camera, View
 from lift2to3.geometry.rigs import canonical_frame
-from lift2to3.models.denoiser import DenoiserConfig, Params, build
+from lift2to3.models.denoiser import DenoiserConfig, describe
 from lift2to3.models.multiview import MultiViewConfig
 from lift2to3.motion import Keypoints, Motion
 from lift2to3.pipeline.check_setup import check_setup
@@ -51,10 +51,16 @@ class Lifter:
         ValueError: parameters of another configuration.
     """
 
-    def __init__(self, params: Params, model: DenoiserConfig, multiview: MultiViewConfig, frames: int):
+    def __init__(
+        self,
+        params: Mapping[str, Array | np.ndarray],
+        model: DenoiserConfig,
+        multiview: MultiViewConfig,
+        frames: int,
+    ):
         """Check the parameters against the model that the configuration describes."""
         self.model, self.multiview, self.frames = model, multiview, frames
-        self.graph, wanted = build(model)
+        self.graph, wanted = describe(model)
         check_shapes(params, wanted, "lifter")
         self.params = {name: jnp.asarray(leaf) for name, leaf in params.items()}
 
