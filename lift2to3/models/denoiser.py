@@ -9,7 +9,7 @@ zero-initialised layer, so that before finetuning it computes exactly what G_2D 
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -180,7 +180,7 @@ Params = dict[str, Array]
 """Parameters as a flat dictionary: ``blocks.0.time_attention.query.kernel`` → array."""
 
 
-def split(model: nnx.Module) -> tuple[nnx.GraphDef, Params]:
+def split(model: nnx.Module) -> tuple[nnx.GraphDef, dict[str, Any]]:
     """A module as its static definition and a flat dictionary of parameters."""
     graph, state = nnx.split(model)
     flat = {".".join(map(str, path)): leaf.get_value() for path, leaf in nnx.to_flat_state(state)}
