@@ -87,15 +87,19 @@ def train(
     first, last = int(state.step), config.optimiser.steps
     stop_at = math.inf if config.max_minutes is None else time.monotonic() + 60 * config.max_minutes
     good, since, waiting = first, time.monotonic(), []
-    log = (folder / "metrics.jsonl").open("a")
     source = batches(first)
-    with contextlib.closing(log), _progress(config.progress, first, last) as advance:
+    with (
+        contextlib.closing(checkpoints),
+        (folder / "metrics.jsonl").open("a") as log,
+        _progress(config.progress, first, last) as advance,
+    ):
         for step in range(first, last):
             state, scalars = step_fn(state, shard_batch(next(source), mesh))
             waiting.append(scalars)
             done, over = step + 1, time.monotonic() > stop_at
             ends = done == last or over
-            if done % config.log_every == 0 or ends:
+            saves = done % config.checkpoint_every == 0 or ends
+            if done % config.log_every == 0 or saves:  # what is saved is finite
                 means = _means(waiting)
                 if not all(map(math.isfinite, means.values())):
                     raise NonFiniteLoss(
@@ -109,12 +113,11 @@ def train(
             if validate is not None and (done % config.validate_every == 0 or ends):
                 _write(log, {"step": done, **{f"val_{k}": v for k, v in validate(state.ema).items()}})
                 since = time.monotonic()
-            if done % config.checkpoint_every == 0 or ends:
+            if saves:
                 checkpoints.save(done, state)
                 since = time.monotonic()
             if over:
                 break
-    checkpoints.close()
     return state
 
 
