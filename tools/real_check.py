@@ -24,7 +24,7 @@ from rich.table import Table
 import lift2to3 as l23
 from lift2to3.metrics import abs_mpjpe, mpjpe, pa_mpjpe, root_error
 from lift2to3.motion import Motion, load_arrays
-from lift2to3.skeletons import BONES, FOOT_POINTS, INDEX, get_skeleton
+from lift2to3.skeletons import BONES, FOOT_POINTS, INDEX, PARENTS, get_skeleton
 
 BODY_25B = get_skeleton("body25b")
 COLUMNS = {
@@ -93,15 +93,30 @@ def draw(path: Path, title: str, motion: Motion, rows: list[int], truth: np.ndar
     figure.savefig(path, dpi=90)
 
 
+def bones_between(rows: list[int]) -> list[tuple[int, int]]:
+    """Lines of a stick figure that has these canonical points only, as pairs of positions in ``rows``."""
+    at = {name: rows.index(row) for name, row in INDEX.items() if row in rows}
+    lines = [(at[f"left_{part}"], at[f"right_{part}"]) for part in ("shoulder", "hip")]
+    lines += [(at[f"{side}_shoulder"], at[f"{side}_hip"]) for side in ("left", "right")]
+    for row in rows:
+        parent = int(PARENTS[row])
+        while parent >= 0 and parent not in rows:
+            parent = int(PARENTS[parent])
+        if parent >= 0:
+            lines.append((rows.index(parent), rows.index(row)))
+    return lines
+
+
 def draw_frame(
     axes: Axes, lifted: np.ndarray, rows: list[int], truth: np.ndarray, plane: tuple[int, int]
 ) -> None:
-    """The lifted stick figure, the triangulated points in grey, and a thin line between the two."""
+    """The lifted stick figure in blue, the triangulated one in grey, a thin red line between the two."""
     for parent, child in BONES:
         axes.plot(*lifted[[parent, child]][:, plane].T, color="tab:blue", linewidth=1.5)
     for row, point in zip(rows, truth, strict=True):
         axes.plot(*np.stack([lifted[row], point])[:, plane].T, color="tab:red", linewidth=0.6)
-    axes.plot(*truth[:, plane].T, "o", color="0.3", markersize=3.5)
+    for a, b in bones_between(rows):
+        axes.plot(*truth[[a, b]][:, plane].T, "o-", color="0.4", linewidth=1.5, markersize=3)
 
 
 def print_table(results: dict[str, dict[str, float]]) -> None:
