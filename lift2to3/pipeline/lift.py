@@ -46,6 +46,7 @@ class Lifter:
         model: the denoiser's configuration, which must be that of the parameters.
         multiview: how its views are set up.
         frames: length of a window at 30 fps, as trained.
+        mirror: average each prediction with that of the mirrored observations; twice the work.
 
     Raises:
         ValueError: parameters of another configuration.
@@ -57,9 +58,10 @@ class Lifter:
         model: DenoiserConfig,
         multiview: MultiViewConfig,
         frames: int,
+        mirror: bool = False,
     ):
         """Check the parameters against the model that the configuration describes."""
-        self.model, self.multiview, self.frames = model, multiview, frames
+        self.model, self.multiview, self.frames, self.mirror = model, multiview, frames, mirror
         self.graph, wanted = describe(model)
         check_shapes(params, wanted, "lifter")
         self.params = {name: jnp.asarray(leaf) for name, leaf in params.items()}
@@ -150,7 +152,7 @@ class Lifter:
         n = np.pad(n, ((0, pad), (0, 0), (0, 0)), mode="edge").astype(np.float32)
         confidence = np.pad(confidence, ((0, pad), (0, 0))).astype(np.float32)
         index = starts[:, None] + np.arange(window)
-        sampler = compiled_sampler(self.graph, steps, self.multiview)
+        sampler = compiled_sampler(self.graph, steps, self.mirror, self.multiview)
         view = View(*(jnp.asarray(part, jnp.float32) for part in view))
         per_call = next(size for size in (1, 2, 4, _WINDOWS_PER_CALL) if size >= min(len(starts), _WINDOWS_PER_CALL))
         means, variances = [], []

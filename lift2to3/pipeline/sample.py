@@ -14,8 +14,20 @@ from lift2to3.geometry.cameras import View
 from lift2to3.models.denoiser import Params, merge
 from lift2to3.models.diffusion import ddim
 from lift2to3.models.multiview import MultiViewConfig, lift_views, make_consistent, set_up
+from lift2to3.skeletons import MIRROR
 
 Sampler = Callable[[Params, View, Array, Array, Array], tuple[Array, Array]]
+
+
+def mirror_points(points: Float[Array, "*batch joints coord"]) -> Float[Array, "*batch joints coord"]:
+    """Left and right swapped by reflecting x: of 3D points in a canonical frame, or of image points."""
+    return points[..., MIRROR, :].at[..., 0].multiply(-1.0)
+
+
+def mirror_view(view: View) -> View:
+    """The camera that sees mirrored points where `mirror_points` puts the seen ones: roll turned over."""
+    flip = jnp.array([-1.0, 1.0, 1.0], view.translation.dtype)
+    return View(flip[:, None] * view.cam_from_world * flip[None, :], flip * view.translation)
 
 
 def sample_windows(
@@ -26,6 +38,7 @@ def sample_windows(
     confidence: Float[Array, "batch time joints"],
     noise: Float[Array, "batch view time channels"],
     steps: int,
+    mirror: bool,
     config: MultiViewConfig,
 ) -> tuple[Float[Array, "batch time joints 3"], Float[Array, "batch time joints"]]:
     """Windows of observed image points → 3D points in the camera's frame of reference.
@@ -41,28 +54,42 @@ def sample_windows(
         confidence: 0–1.
         noise: standard normal, where sampling starts.
         steps: DDIM steps.
+        mirror: at each step, average with what the mirrored observations give.
         config: views and weights.
 
     Returns:
         Points and their spread (rms distance to the rays that make them), metres.
     """
     denoiser = merge(graph, params)
-    rig, condition = jax.vmap(lambda n, c: set_up(view, n, c, config))(n, confidence)
+    views = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(n), *leaf.shape)), view)
+    if mirror:  # the mirrored clips are just more clips of the batch
+        other = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(n), *leaf.shape)), mirror_view(view))
+        views = jax.tree.map(lambda *both: jnp.concatenate(both), views, other)
+        n = jnp.concatenate([n, mirror_points(n)])
+        confidence = jnp.concatenate([confidence, confidence[..., MIRROR]])
+        noise = jnp.concatenate([noise, noise])
+    rig, condition = jax.vmap(lambda *clip: set_up(*clip, config))(views, n, confidence)
 
     def denoise(x: Array, t: Array) -> tuple[Array, tuple[Array, Array]]:
         predicted = denoiser(x, t, condition)
         points, spread = jax.vmap(lambda *clip: lift_views(*clip, config))(predicted, n, confidence, rig)
+        if mirror:
+            ours, theirs = jnp.split(points, 2)
+            mean = (ours + mirror_points(theirs)) / 2
+            points = jnp.concatenate([mean, mirror_points(mean)])
         consistent = jax.vmap(lambda p, r: make_consistent(p, r, config))(points, rig)
         return consistent, (points, spread)
 
-    return ddim(denoise, noise, steps)
+    points, spread = ddim(denoise, noise, steps)
+    half = len(points) // 2 if mirror else len(points)
+    return points[:half], spread[:half]
 
 
 @functools.lru_cache(maxsize=32)
-def compiled_sampler(graph: nnx.GraphDef, steps: int, config: MultiViewConfig) -> Sampler:
-    """`sample_windows` jitted for one model and step count, shared by every lifter in the process."""
+def compiled_sampler(graph: nnx.GraphDef, steps: int, mirror: bool, config: MultiViewConfig) -> Sampler:
+    """`sample_windows` jitted for one model and way of sampling, shared by every lifter in the process."""
 
     def sample(params: Params, view: View, n: Array, confidence: Array, noise: Array) -> tuple[Array, Array]:
-        return sample_windows(graph, params, view, n, confidence, noise, steps, config)
+        return sample_windows(graph, params, view, n, confidence, noise, steps, mirror, config)
 
     return jax.jit(sample)
