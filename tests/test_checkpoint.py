@@ -156,7 +156,8 @@ def state(step: float, devices: int = 8) -> dict[str, object]:
     sharding = NamedSharding(Mesh(jax.devices()[:devices], ("data",)), PartitionSpec())
     draw = np.random.default_rng(int(step))
     return jax.device_put(
-        {"w": draw.normal(size=(5, 3)).astype(np.float32), "nested": (np.int32(step), np.float32(1 / 3))}, sharding
+        {"w": draw.normal(size=(5, 3)).astype(np.float32), "nested": (np.int32(step), np.float32(1 / 3))},
+        sharding,
     )
 
 

@@ -48,7 +48,8 @@ def resample_observations(
     """Observations at another rate: each new frame is a confidence-weighted mean of its neighbours.
 
     Weights fall linearly to 0 over one frame of the slower of the two rates: interpolation going
-    up, a tent filter against aliasing and noise going down. A joint without a neighbour is missing.
+    up, a tent filter against aliasing and noise going down. It narrows towards the clip's ends, where
+    one-sided means would lag or lead. A joint without a neighbour is missing.
     """
     if fps == target_fps:
         return np.nan_to_num(n), confidence
@@ -62,7 +63,8 @@ def resample_observations(
     n = np.nan_to_num(n)
     for offset in range(-per_side, per_side + 1):
         index = nearest + offset
-        inside = (index >= 0) & (index < len(n))
+        opposite = 2 * times * fps - index  # as far to the other side; half a frame of slack
+        inside = (np.minimum(index, opposite + 0.5) >= 0) & (np.maximum(index, opposite - 0.5) <= len(n) - 1)
         index = index.clip(0, len(n) - 1)
         tent = np.maximum(0, 1 - np.abs(index / fps - times) / reach) * inside
         share = tent[:, None] * confidence[index]
@@ -79,12 +81,14 @@ def resample_observations(
 def resample_points(
     points: Float[np.ndarray, "time *rest"], fps: float, target_fps: float, frames: int
 ) -> Float[np.ndarray, "new *rest"]:
-    """A smooth motion at another rate, by cubic spline (linear for clips under 4 frames).
+    """A smooth motion at another rate, by cubic spline (linear under 4 frames, constant for one).
 
     Frames asked for past the last one are extrapolated at constant speed: at most one frame's worth.
     """
     if fps == target_fps and frames == len(points):
         return points
+    if len(points) == 1:
+        return np.repeat(points, frames, axis=0)
     known = np.arange(len(points)) / fps
     wanted = np.arange(frames) / target_fps
     spline = make_interp_spline(known, points, k=3 if len(points) >= 4 else 1)
@@ -102,6 +106,7 @@ def supported(
     frames = np.arange(len(confidence))
     after = np.searchsorted(seen, frames)
     nearest = np.minimum(
-        np.abs(frames - seen[np.minimum(after, len(seen) - 1)]), np.abs(frames - seen[np.maximum(after - 1, 0)])
+        np.abs(frames - seen[np.minimum(after, len(seen) - 1)]),
+        np.abs(frames - seen[np.maximum(after - 1, 0)]),
     )
     return nearest <= within_s * fps
