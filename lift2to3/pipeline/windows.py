@@ -63,8 +63,8 @@ def resample_observations(
     n = np.nan_to_num(n)
     for offset in range(-per_side, per_side + 1):
         index = nearest + offset
-        opposite = 2 * times * fps - index  # as far to the other side; half a frame of slack
-        inside = (np.minimum(index, opposite + 0.5) >= 0) & (np.maximum(index, opposite - 0.5) <= len(n) - 1)
+        opposite = 2 * times * fps - index  # as far to the other side; up to a frame outside passes
+        inside = (index >= 0) & (index < len(n)) & (opposite > -1 + 1e-6) & (opposite < len(n) - 1e-6)
         index = index.clip(0, len(n) - 1)
         tent = np.maximum(0, 1 - np.abs(index / fps - times) / reach) * inside
         share = tent[:, None] * confidence[index]

@@ -22,7 +22,14 @@ import numpy as np
 from lift2to3.checkpoint import RunCheckpoints
 from lift2to3.models.denoiser import Params
 from lift2to3.training.losses import LossFn
-from lift2to3.training.state import OptimiserConfig, TrainState, data_mesh, initial_state, make_step, shard_batch
+from lift2to3.training.state import (
+    OptimiserConfig,
+    TrainState,
+    data_mesh,
+    initial_state,
+    make_step,
+    shard_batch,
+)
 
 Batches = Callable[[int], Iterator[dict[str, np.ndarray]]]
 """Given the step to start at, the batches from there on (see `lift2to3.data.windows`)."""
@@ -128,7 +135,8 @@ def _means(scalars: list[dict[str, jax.Array]]) -> dict[str, float]:
 
 def _write(log: Any, values: dict[str, float]) -> None:
     if jax.process_index() == 0:
-        log.write(json.dumps({k: round(v, 6) if isinstance(v, float) else v for k, v in values.items()}) + "\n")
+        rounded = {name: round(v, 6) if isinstance(v, float) else v for name, v in values.items()}
+        log.write(json.dumps(rounded) + "\n")
         log.flush()
 
 
@@ -161,7 +169,8 @@ def _progress(show: bool, first: int, last: int) -> Iterator[Callable[[int, dict
     if not show or Console is None or not Console().is_terminal:
         yield lambda done, means: print(f"step {done}/{last}  {_line(means)}", flush=True) if show else None
         return
-    with Progress(*Progress.get_default_columns()[:3], TimeRemainingColumn(), TextColumn("{task.fields[line]}")) as bar:
+    columns = (*Progress.get_default_columns()[:3], TimeRemainingColumn(), TextColumn("{task.fields[line]}"))
+    with Progress(*columns) as bar:
         task = bar.add_task("training", total=last, completed=first, line="")
         yield lambda done, means: bar.update(task, completed=done, line=_line(means))
 
