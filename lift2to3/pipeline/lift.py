@@ -154,7 +154,9 @@ class Lifter:
         index = starts[:, None] + np.arange(window)
         sampler = compiled_sampler(self.graph, steps, self.mirror, self.multiview)
         view = View(*(jnp.asarray(part, jnp.float32) for part in view))
-        per_call = next(size for size in (1, 2, 4, _WINDOWS_PER_CALL) if size >= min(len(starts), _WINDOWS_PER_CALL))
+        per_call = next(
+            size for size in (1, 2, 4, _WINDOWS_PER_CALL) if size >= min(len(starts), _WINDOWS_PER_CALL)
+        )
         means, variances = [], []
         for sample in range(samples):
             # noise belongs to the clip's frames, not to windows: overlapping windows share it

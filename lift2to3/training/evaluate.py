@@ -22,8 +22,8 @@ from lift2to3.metrics import abs_mpjpe, mpjpe, pa_mpjpe
 from lift2to3.models.denoiser import Params, merge
 from lift2to3.models.multiview import lift_views
 from lift2to3.skeletons import INDEX, SMPL_22
-from lift2to3.training.losses import Example, LossConfig, make_examples
 from lift2to3.training.loop import Validate
+from lift2to3.training.losses import Example, LossConfig, make_examples
 
 HIPS = (INDEX["left_hip"], INDEX["right_hip"])
 _STILL = AugmentConfig(mirror=0, body_scale=0, bone_scale=0, time_warp=(1, 1), splice=0, turn=0)

@@ -102,9 +102,7 @@ def make_example(
     return Example(points, valid, noisy, confidence, rig, condition, x0, safe)
 
 
-def make_examples(
-    batch: dict[str, Array], key: PRNGKeyArray, frames: int, config: LossConfig
-) -> Example:
+def make_examples(batch: dict[str, Array], key: PRNGKeyArray, frames: int, config: LossConfig) -> Example:
     """A batch of examples; each clip's neighbour in the batch lends it an upper body."""
     raw, valid = batch["points_world"], batch["frames_valid"]
     keys = jax.random.split(key, len(raw))

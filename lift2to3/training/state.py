@@ -68,7 +68,9 @@ def initial_state(params: Params, optimiser: optax.GradientTransformation, mesh:
     """Step 0, replicated over the mesh; the caller's arrays are copied, never donated."""
     replicated = NamedSharding(mesh, PartitionSpec())
     copy = lambda tree: jax.device_put(jax.tree.map(lambda x: jnp.array(x, copy=True), tree), replicated)  # noqa: E731
-    return TrainState(copy(params), copy(params), copy(optimiser.init(params)), copy(jnp.zeros((), jnp.int32)))
+    return TrainState(
+        copy(params), copy(params), copy(optimiser.init(params)), copy(jnp.zeros((), jnp.int32))
+    )
 
 
 def shard_batch(batch: dict[str, np.ndarray], mesh: Mesh) -> dict[str, Array]:
