@@ -71,11 +71,16 @@ def warp_time(
     frames: int,
     rate: Float[Array, ""],
 ) -> tuple[Points, Bool[Array, "time"]]:
-    """``frames`` frames at ``rate`` times the speed, by linear interpolation from the clip's start."""
-    position = (jnp.arange(frames) * rate).clip(0, len(points) - 1.001)
+    """``frames`` frames at ``rate`` times the speed, by linear interpolation from the clip's start.
+
+    Past the clip's end its last frame is held, and not valid.
+    """
+    wanted = jnp.arange(frames) * rate
+    position = wanted.clip(0, len(points) - 1.001)
     low = position.astype(jnp.int32)
     part = (position - low)[:, None, None]
-    return points[low] * (1 - part) + points[low + 1] * part, valid[low] & valid[low + 1]
+    real = valid[low] & valid[low + 1] & (wanted <= len(points) - 1)
+    return points[low] * (1 - part) + points[low + 1] * part, real
 
 
 def mirror(points: Points) -> Points:

@@ -92,7 +92,7 @@ def detect(
     absent = (absent & (jax.random.uniform(keys[11]) < config.drop_format))[None]
     seen = visible & ~drop & ~legs & ~arms & ~nothing & ~absent
     # half of the noisy clips come with confidences that say something about the error
-    error = jnp.sqrt((jitter**2).sum(-1)) / (box[..., 0] * config.jitter)
+    error = jnp.sqrt((jitter**2).sum(-1)) / jnp.maximum(box[..., 0] * config.jitter, 1e-9)
     told = jnp.exp(-error / 2) * jax.random.uniform(keys[12], (frames, joints), minval=0.7)
     speaks = noisy & (jax.random.uniform(keys[13]) < 0.5)
     confidence = jnp.where(speaks, told.clip(0.05, 1.0), 1.0)
