@@ -53,7 +53,7 @@ class PointmapEncoder(nnx.Module):
     def __call__(
         self, pointmap: Float[Array, "*batch height width 3"]
     ) -> Float[Array, "*batch tokens width_out"]:
-        """One token per cell of the last feature map: (resolution / 16)² of them."""
+        """One token per cell of the last feature map: (resolution / 16, rounded up)² of them."""
         x = jax.nn.relu(self.stem(pointmap.reshape(-1, *pointmap.shape[-3:])))
         for block in self.blocks:
             x = block(x)

@@ -1,0 +1,156 @@
+"""The network's building blocks against plain references."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from lift2to3.models.layers import Attention, Dense, Mlp, attend, matmul, normalise, rotary
+from lift2to3.models.pointmap import PointmapEncoder
+
+INPUTS, OUTPUTS = 24, 16
+
+
+def random(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def twins(half: bool) -> tuple[Dense, nnx.Linear]:
+    """Our layer and Flax's, with the same numbers in them."""
+    ours = Dense(INPUTS, OUTPUTS, half=half, rngs=nnx.Rngs(0))
+    theirs = nnx.Linear(INPUTS, OUTPUTS, rngs=nnx.Rngs(1))
+    ours.bias[...] = jnp.asarray(random(OUTPUTS, seed=1))
+    theirs.kernel[...], theirs.bias[...] = ours.kernel[...], ours.bias[...]
+    return ours, theirs
+
+
+def value_and_gradients(layer: nnx.Module, x: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The layer's output, and a weighted sum's gradient by input, kernel and bias."""
+    graph, params = nnx.split(layer)
+    pull = jnp.asarray(random(*x.shape[:-1], OUTPUTS, seed=2))
+
+    @jax.jit
+    def run(params, x):
+        def energy(params, x):
+            out = nnx.merge(graph, params)(x)
+            return (pull * out).sum(), out
+
+        (_, out), gradients = jax.value_and_grad(energy, (0, 1), has_aux=True)(params, x)
+        return out, gradients[1], gradients[0]["kernel"][...], gradients[0]["bias"][...]
+
+    return tuple(np.asarray(part) for part in run(params, x))
+
+
+@pytest.mark.parametrize("batch", [(), (1,), (3, 1, 2)])
+def test_dense_is_flax_s_linear_in_value_and_gradients(batch):
+    x = random(*batch, INPUTS)
+    for ours, theirs in zip(*(value_and_gradients(layer, x) for layer in twins(half=False)), strict=True):
+        assert ours.shape == theirs.shape
+        np.testing.assert_allclose(ours, theirs, atol=2e-5)
+
+
+def test_dense_in_half_precision_is_close_and_gives_single_precision():
+    x = random(40, INPUTS)
+    for ours, theirs in zip(*(value_and_gradients(layer, x) for layer in twins(half=True)), strict=True):
+        assert ours.dtype == np.float32
+        np.testing.assert_allclose(ours, theirs, atol=0.02 * np.abs(theirs).max())
+
+
+def test_half_precision_is_in_both_backward_products_too():
+    # 1 + 2⁻⁹ is 1 in bfloat16: gradients of a half product see the rounded factors
+    x, w = np.full((2, 3), 1 + 2**-9, np.float32), np.full((3, 2), 1 + 2**-9, np.float32)
+    by_x, by_w = jax.jit(jax.grad(lambda x, w: matmul(x, w, True).sum(), (0, 1)))(x, w)
+    np.testing.assert_array_equal(by_x, 2.0)
+    np.testing.assert_array_equal(by_w, 2.0)
+
+
+def test_a_zeroed_dense_says_nothing_but_learns():
+    layer = Dense(INPUTS, OUTPUTS, half=False, zero=True, rngs=nnx.Rngs(0))
+    out, by_x, by_kernel, _ = value_and_gradients(layer, random(5, INPUTS))
+    assert (out == 0).all() and (by_x == 0).all() and (by_kernel != 0).all()
+
+
+def test_fresh_layers_keep_the_scale_of_what_they_are_given():
+    layer = Dense(256, 256, half=False, rngs=nnx.Rngs(0))
+    assert 0.7 < float(layer(jnp.asarray(random(200, 256))).std()) < 1.1
+
+
+def test_normalise_is_flax_s_layer_norm_without_parameters():
+    x = 3 * random(4, 5, INPUTS) + 2
+    norm = nnx.LayerNorm(INPUTS, use_bias=False, use_scale=False, epsilon=1e-6, rngs=nnx.Rngs(0))
+    np.testing.assert_allclose(normalise(jnp.asarray(x)), norm(jnp.asarray(x)), atol=1e-5)
+
+
+def slow_attention(query: np.ndarray, key: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """One query and head at a time; (tokens, heads, depth)."""
+    out = np.zeros((*query.shape[:2], value.shape[-1]))
+    for q in range(len(query)):
+        for head in range(query.shape[1]):
+            scores = np.array([query[q, head] @ k / np.sqrt(query.shape[2]) for k in key[:, head]])
+            weights = np.exp(scores) / np.exp(scores).sum()
+            out[q, head] = sum(weight * v for weight, v in zip(weights, value[:, head], strict=True))
+    return out
+
+
+@pytest.mark.parametrize("batch", [(), (1,), (3, 1, 2)])
+def test_attention_is_the_written_formula(batch):
+    query, key, value = (random(*batch, tokens, 2, 4, seed=k) for k, tokens in enumerate((5, 7, 7)))
+    found = np.asarray(jax.jit(attend)(query, key, value)).reshape(-1, 5, 2, 4)
+    for row, parts in enumerate(
+        zip(*(x.reshape(-1, *x.shape[-3:]) for x in (query, key, value)), strict=True)
+    ):
+        np.testing.assert_allclose(found[row], slow_attention(*parts), atol=1e-5)
+
+
+def test_the_attention_layer_is_its_parts_put_together():
+    layer = Attention(8, 2, context_width=6, half=False, rngs=nnx.Rngs(0))
+    x, context = jnp.asarray(random(3, 5, 8)), jnp.asarray(random(3, 7, 6))
+    query, both = layer.query(x), layer.key_value(context)
+    key, value = (both[..., part].reshape(3, 7, 2, 4) for part in (slice(None, 8), slice(8, None)))
+    expected = [slow_attention(*row) for row in zip(query.reshape(3, 5, 2, 4), key, value, strict=True)]
+    expected = layer.out(jnp.asarray(np.reshape(expected, (3, 5, 8)), jnp.float32))
+    np.testing.assert_allclose(layer(x, context), expected, atol=1e-5)
+
+
+def test_rotary_attention_sees_only_how_far_apart_tokens_are():
+    tokens = 9
+    query, key = (np.broadcast_to(random(1, 1, 8, seed=k), (tokens, 1, 8)) for k in (0, 1))
+    turned = [np.asarray(jax.jit(rotary)(x))[:, 0] for x in (query, key)]
+    scores = turned[0] @ turned[1].T
+    for distance in range(1 - tokens, tokens):
+        np.testing.assert_allclose(np.diag(scores, distance), np.diag(scores, distance)[0], atol=1e-5)
+    assert np.ptp(scores[0]) > 0.1
+    np.testing.assert_allclose(np.linalg.norm(turned[0], axis=-1), np.linalg.norm(query[0]), rtol=1e-5)
+    np.testing.assert_allclose(turned[0][0], query[0, 0], atol=1e-7)
+
+
+def test_attention_without_rotary_does_not_care_for_order():
+    x = jnp.asarray(random(5, 8))
+    order = np.array([3, 1, 4, 0, 2])
+    plain, rope = (Attention(8, 2, rope=rope, half=False, rngs=nnx.Rngs(0)) for rope in (False, True))
+    np.testing.assert_allclose(plain(x[order]), plain(x)[order], atol=1e-6)
+    assert np.abs(rope(x[order]) - rope(x)[order]).max() > 1e-4
+
+
+def test_mlp_is_two_dense_layers_with_gelu_between():
+    layer = Mlp(6, 12, 4, half=False, rngs=nnx.Rngs(0))
+    x = jnp.asarray(random(3, 6))
+    hidden = x @ layer.up.kernel[...]
+    np.testing.assert_allclose(layer(x), jax.nn.gelu(hidden) @ layer.down.kernel[...], atol=1e-6)
+
+
+@pytest.mark.parametrize(("resolution", "cells"), [(16, 1), (24, 4), (32, 4)])
+def test_pointmaps_become_a_few_tokens(resolution, cells):
+    encoder = jax.eval_shape(lambda: PointmapEncoder(4, rngs=nnx.Rngs(0)))
+    shape = (2, 3, resolution, resolution, 3)
+    tokens = jax.eval_shape(lambda e, x: e(x), encoder, jax.ShapeDtypeStruct(shape, jnp.float32))
+    assert tokens.shape == (2, 3, cells, 32)
+
+
+def test_the_pointmap_encoder_is_a_resnet_18():
+    state = jax.eval_shape(lambda: nnx.state(PointmapEncoder(64, rngs=nnx.Rngs(0))))
+    kernels = [leaf for path, leaf in nnx.to_flat_state(state) if path[-1] == "kernel"]
+    three_by_three = [kernel for kernel in kernels if kernel.shape[:2] == (3, 3)]
+    assert len(three_by_three) == 17  # and the classifier that it does not need makes 18
+    assert sum(kernel.size for kernel in kernels) == pytest.approx(11.2e6, rel=0.01)
