@@ -41,7 +41,7 @@ class Config:
     """What to measure.
 
     Attributes:
-        data: a prepared folder or the split's packed npz.
+        data: a prepared folder with that split and, for the stiff baseline's mean pose, train.
         cameras: json list of real calibrations.
         split: which clips.
         weights: shipped name or file.
@@ -50,7 +50,6 @@ class Config:
         methods: the lifter, its one-step sample, the stiff baseline.
         steps, samples: of the lifter; None is the shipped default.
         limit: at most so many clips, evenly chosen; None is all of them.
-        mean_pose: clips whose mean pose the stiff baseline shows; None takes the evaluated ones.
         out: json to write.
     """
 
@@ -64,7 +63,6 @@ class Config:
     steps: int | None = None
     samples: int = 1
     limit: int | None = None
-    mean_pose: Path | None = None
     out: Path | None = None
 
 
@@ -117,15 +115,14 @@ def _feet(points: np.ndarray) -> np.ndarray:
 
 def evaluate(config: Config) -> list[dict[str, object]]:
     """One row of scores per method, format and noise."""
-    clips = load_clips(config.data, None if config.data.suffix == ".npz" else config.split)
-    pose_clips = clips if config.mean_pose is None else load_clips(config.mean_pose)
+    clips = load_clips(config.data, config.split)
     if config.limit is not None and config.limit < len(clips):
         clips = [clips[i] for i in np.linspace(0, len(clips) - 1, config.limit).round().astype(int)]
     lifter = Lifter.from_pretrained(config.weights)
     methods: dict[str, Method] = {
         "lift": lambda k, c: lifter.lift(k, c, config.steps, config.samples).joints_world,
         "one step": lambda k, c: lifter.lift(k, c, steps=1).joints_world,
-        "stiff": stiff(mean_pose(pose_clips)),
+        "stiff": stiff(mean_pose(load_clips(config.data, "train"))),
     }
     every = list(trials(clips, load_rigs(config.cameras)))
     rows: list[dict[str, object]] = []

@@ -3,22 +3,24 @@
     python experiments/finetune_multiview.py --data DIR --pretrained runs/g2d/g2d.safetensors --run runs/gmv
 
 writes ``runs/gmv/small.safetensors``, which ``lift2to3 lift --weights`` takes. The same command
-resumes a run that was stopped; ``--max-minutes`` stops it cleanly.
+resumes a run that was stopped; ``--loop.max-minutes`` stops it cleanly. What the shipped weights
+took, and what they reach, is in their model card, ``lift2to3/weights/small.md``.
 """
 
 import dataclasses
 from pathlib import Path
 
+import jax
 import tyro
 
 from lift2to3.checkpoint import load_weights, save_weights
 from lift2to3.data.dataset import load_clips
-from lift2to3.data.windows import WindowConfig, window_batches
+from lift2to3.data.windows import WindowConfig
 from lift2to3.models.denoiser import DenoiserConfig, build, warm_start
+from lift2to3.training.batches import training_batches
 from lift2to3.training.evaluate import window_validator
-from lift2to3.training.losses import LossConfig, multiview_loss
 from lift2to3.training.loop import LoopConfig, train
-from lift2to3.training.state import OptimiserConfig
+from lift2to3.training.losses import LossConfig, multiview_loss
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,15 +28,16 @@ class Config:
     """What to train, on what, for how long.
 
     Attributes:
-        data: a prepared folder (its train split) or the packed npz of the train split.
-        val: likewise, watched only; None watches the train set alone.
+        data: a prepared folder (``tools/prepare_mocap.py``) with a train split.
+        watch: splits whose error is logged now and then; nothing is chosen by it.
         run: the run folder; a run that is there already goes on.
         pretrained: weights to start from, G_2D's or another G_MV's; None starts from scratch.
         name: of the weights file.
+        distributed: one of several hosts: call ``jax.distributed.initialize`` first.
     """
 
     data: Path
-    val: Path | None = None
+    watch: tuple[str, ...] = ("train", "val")
     run: Path = Path("runs/gmv")
     pretrained: Path | None = None
     name: str = "small"
@@ -42,42 +45,38 @@ class Config:
     windows: WindowConfig = WindowConfig(frames=64, batch=32)
     loss: LossConfig = LossConfig()
     loop: LoopConfig = LoopConfig()
+    distributed: bool = False
 
 
 def main(config: Config) -> Path:
     """Train and write the averaged weights; returns their path."""
-    loss = dataclasses.replace(
-        config.loss,
-        multiview=dataclasses.replace(
-            config.loss.multiview, pointmap_resolution=config.model.pointmap_resolution
-        ),
-    )
-    clips = load_clips(config.data, None if config.data.suffix == ".npz" else "train")
-    clips = [clip for clip in clips if not clip.uneven_floor]  # the floor must be where it is said to be
-    watched = {"train": clips}
-    if config.val is not None:
-        watched["val"] = load_clips(config.val, None if config.val.suffix == ".npz" else "val")
+    if config.distributed:
+        jax.distributed.initialize()
+    resolution = config.model.pointmap_resolution
+    multiview = dataclasses.replace(config.loss.multiview, pointmap_resolution=resolution)
+    loss = dataclasses.replace(config.loss, multiview=multiview)
     graph, params = build(config.model, config.loop.seed)
     if config.pretrained is not None:
         params, new = warm_start(params, load_weights(config.pretrained).params)
         print(f"{len(params) - len(new)} parameters from {config.pretrained}, {len(new)} new")
     frames = config.windows.frames
-
-    def batches(start: int):
-        for batch in window_batches(clips, config.windows, config.loop.seed, start):
-            yield {name: batch[name] for name in ("points_world", "frames_valid")}
-
+    watched = {split: load_clips(config.data, split) for split in config.watch}
     state = train(
-        multiview_loss(graph, frames, loss), params, batches, config.run, config.loop,
-        dataclasses.asdict(config), window_validator(graph, watched, frames, loss),
-    )  # fmt: skip
+        multiview_loss(graph, frames, loss),
+        params,
+        training_batches(load_clips(config.data, "train"), config.windows, config.loop.seed),
+        config.run,
+        config.loop,
+        dataclasses.asdict(config),
+        window_validator(graph, watched, frames, loss) if watched else None,
+    )
     shipped = {
         "model": dataclasses.asdict(config.model),
-        "multiview": dataclasses.asdict(loss.multiview),
+        "multiview": dataclasses.asdict(multiview),
         "frames": frames,
     }
-    return save_weights(config.run / f"{config.name}.safetensors", state.ema, shipped,
-                        steps=str(int(state.step)))  # fmt: skip
+    notes = {"steps": str(int(state.step))}
+    return save_weights(config.run / f"{config.name}.safetensors", state.ema, shipped, **notes)
 
 
 if __name__ == "__main__":
