@@ -13,8 +13,12 @@ from lift2to3.geometry.ground import depth_from_size
 from lift2to3.skeletons import FOOT_POINTS
 
 _FEW = 0.1  # share of frames with a foot on the floor under which something must be wrong
-_FACTOR = 3.0  # distance by the feet over distance by the body's size: a child or a giant is 1.3
-_FARTHEST_M = 60.0
+# Distance by the feet over that by the body's size:
+_ORDINARY = (1.0, 1.6)  # real motions of adults
+_PLAUSIBLE = (0.75, 1.9)  # outside, a reading of t that gives an ordinary ratio is worth a warning
+_POSSIBLE = (0.5, 2.1)  # children, people on the ground; outside, a reading of t that fits is believed
+_KNOWN = (0.3, 3.0)  # outside, something is wrong even if nothing explains it
+_FARTHEST_M = 35.0  # depth_from_size itself ends at 40
 
 
 def check_setup(
@@ -32,9 +36,9 @@ def check_setup(
             distance contradicts the person's size; the message says which mistake explains it.
     """
     height = float(camera.centre[2])
-    swapped = _swapped(camera)
+    swapped = _ratio_with_t_as_position(camera, n, confidence)
     hint = ""
-    if swapped is not None and _feet_fit(swapped, n, confidence):
+    if _within(swapped, _POSSIBLE):
         hint = (
             " With t read as the camera's position it fits: wanted t = -R @ centre, such that "
             "x_cam = R @ x_world + t."
@@ -54,13 +58,15 @@ def check_setup(
                 "horizon: is R world-to-camera, z up, and the clip from this camera?" + hint
             )
         ratio = _size_ratio(camera, n, confidence)
-        if ratio is not None and not 1 / _FACTOR < ratio < _FACTOR:
-            message = (
-                f"the floor puts the person {ratio:.2g} times as far away as a body of ordinary size would "
-                "be; wanted about 1: are t and the floor in metres, and is K of this resolution?"
-            )
-            if hint:
-                raise ValueError(message + hint)
+        if ratio is None:
+            return
+        message = (
+            f"the floor puts the person {ratio:.2g} times as far away as a body of ordinary size would "
+            f"be; wanted about 1: are t and the floor in metres, and is K of this resolution?{hint}"
+        )
+        if hint and not _within(ratio, _POSSIBLE):
+            raise ValueError(message)
+        if not _within(ratio, _KNOWN) or (_within(swapped, _ORDINARY) and not _within(ratio, _PLAUSIBLE)):
             warnings.warn(message, stacklevel=3)
     else:
         _check_without_feet(camera, n, confidence)
@@ -75,15 +81,24 @@ def _check_without_feet(camera: Camera, n: np.ndarray, confidence: np.ndarray) -
         )
     if float(np.median(np.asarray(depth)[np.asarray(sized)])) > _FARTHEST_M:
         raise ValueError(
-            f"the person is too small in the picture to be within {_FARTHEST_M:.0f} m; is K of this resolution?"
+            f"the person is too small in the picture to be within {_FARTHEST_M:.0f} m; is K of this "
+            "resolution?"
         )
 
 
-def _swapped(camera: Camera) -> Camera | None:
-    """The camera if ``t`` was meant as its position; None where that is no camera either."""
+def _within(ratio: float | None, limits: tuple[float, float]) -> bool:
+    return ratio is not None and limits[0] < ratio < limits[1]
+
+
+def _ratio_with_t_as_position(camera: Camera, n: np.ndarray, confidence: np.ndarray) -> float | None:
+    """`_size_ratio` if ``t`` was meant as the camera's position; None where that makes no sense."""
     if camera.t[2] <= 0.05:
         return None
-    return Camera(camera.K, camera.R, -camera.R @ camera.t, camera.size, camera.dist)
+    other = Camera(camera.K, camera.R, -camera.R @ camera.t, camera.size, camera.dist)
+    feet = _foot_depth(other, n, confidence)
+    if not feet.size or np.isfinite(feet).mean() < 0.5:
+        return None
+    return _size_ratio(other, n, confidence)
 
 
 def _foot_depth(camera: Camera, n: np.ndarray, confidence: np.ndarray) -> np.ndarray:
@@ -107,10 +122,3 @@ def _size_ratio(camera: Camera, n: np.ndarray, confidence: np.ndarray) -> float 
     if not sized.any() or not near.size:
         return None
     return float(np.median(near) / np.median(depth[sized]))
-
-
-def _feet_fit(camera: Camera, n: np.ndarray, confidence: np.ndarray) -> bool:
-    feet = _foot_depth(camera, n, confidence)
-    ratio = _size_ratio(camera, n, confidence)
-    fits = ratio is not None and 1 / _FACTOR < ratio < _FACTOR
-    return bool(feet.size) and bool(np.isfinite(feet).mean() > 0.5) and fits
