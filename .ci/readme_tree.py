@@ -29,8 +29,8 @@ FILES = {
 
 
 def source_files() -> list[str]:
-    """Tracked files of the folders above, and those about to be tracked."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", *FOLDERS]
+    """Tracked files of the folders above (`git add` a new one first)."""
+    command = ["git", "ls-files", *FOLDERS]
     listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
     return sorted(path for path in set(listed) if (ROOT / path).is_file())
 
