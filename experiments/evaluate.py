@@ -30,7 +30,7 @@ from lift2to3.geometry.ground import guess_person
 from lift2to3.geometry.rotations import yaw_matrix
 from lift2to3.metrics import UNITS, Scores, combine, evaluate_motion
 from lift2to3.pipeline.lift import canonical_observations
-from lift2to3.skeletons import INDEX, get_skeleton
+from lift2to3.skeletons import CANONICAL, INDEX, get_skeleton
 
 Method = Callable[[Keypoints, Camera], np.ndarray]
 """Keypoints and camera → (time, canonical, 3) metres."""
@@ -68,7 +68,7 @@ class Config:
 
 def mean_pose(clips: Sequence[MocapClip]) -> np.ndarray:
     """The mean of all poses, pelvis at the origin horizontally, facing +y. (canonical, 3) metres."""
-    total, frames = 0.0, 0
+    total, frames = np.zeros((len(CANONICAL), 3)), 0
     for clip in clips:
         points = jnp.asarray(clip.points_world)
         points = points - points[:, INDEX["pelvis"], None] * jnp.array([1.0, 1.0, 0.0])
@@ -87,7 +87,13 @@ def stiff(pose: np.ndarray) -> Method:
 
     def lift(keypoints: Keypoints, camera: Camera) -> np.ndarray:
         n, confidence = canonical_observations(keypoints, camera)
-        ground = np.asarray(guess(View(camera.R, camera.t), n, confidence > 0))
+        ground = np.asarray(
+            guess(
+                View(jnp.asarray(camera.R), jnp.asarray(camera.t)),
+                jnp.asarray(n),
+                jnp.asarray(confidence > 0),
+            )
+        )
         known = np.flatnonzero((confidence > 0).any(-1))
         ground = ground[known[np.abs(np.arange(len(n))[:, None] - known).argmin(1)]]
         toward = camera.centre[:2] - ground[:, :2]
@@ -102,9 +108,12 @@ def score(method: Method, trial: Trial, skeleton: str, noise: Noise) -> Scores:
     predicted = method(trial.keypoints(skeleton, noise), trial.camera)
     true = trial.clip.points_world
     rows = get_skeleton(skeleton).rows
-    names = get_skeleton(skeleton).canonical
     return evaluate_motion(
-        predicted[:, rows], true[:, rows], names, trial.clip.fps, feet=(_feet(predicted), _feet(true))
+        predicted[:, rows],
+        true[:, rows],
+        get_skeleton(skeleton),
+        trial.clip.fps,
+        feet=(_feet(predicted), _feet(true)),
     )
 
 
@@ -132,11 +141,14 @@ def evaluate(config: Config) -> list[dict[str, object]]:
                 start = time.monotonic()
                 what = f"{method}, {skeleton}, {noise}"
                 scores = combine(
-                    score(methods[method], trial, skeleton, noise) for trial in track(every, what, transient=True)
+                    score(methods[method], trial, skeleton, noise)
+                    for trial in track(every, what, transient=True)
                 )
                 seconds = time.monotonic() - start
                 numbers = {name: value if np.isfinite(value) else None for name, value in scores.items()}
-                rows.append({"method": method, "skeleton": skeleton, "noise": noise, **numbers, "seconds": seconds})
+                rows.append(
+                    {"method": method, "skeleton": skeleton, "noise": noise, **numbers, "seconds": seconds}
+                )
     return rows
 
 
@@ -158,4 +170,6 @@ if __name__ == "__main__":
     rows = evaluate(config)
     Console(width=170).print(table(rows, f"{config.split}, weights {config.weights}, protocol 1"))
     if config.out is not None:
-        config.out.write_text(json.dumps({"config": dataclasses.asdict(config), "rows": rows}, indent=1, default=str))
+        config.out.write_text(
+            json.dumps({"config": dataclasses.asdict(config), "rows": rows}, indent=1, default=str)
+        )

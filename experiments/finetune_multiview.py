@@ -75,8 +75,8 @@ def main(config: Config) -> Path:
         "multiview": dataclasses.asdict(multiview),
         "frames": frames,
     }
-    notes = {"steps": str(int(state.step))}
-    return save_weights(config.run / f"{config.name}.safetensors", state.ema, shipped, **notes)
+    path = config.run / f"{config.name}.safetensors"
+    return save_weights(path, state.ema, shipped, steps=str(int(state.step)))
 
 
 if __name__ == "__main__":

@@ -58,9 +58,9 @@ def main(config: Config) -> Path:
         config.loop,
         dataclasses.asdict(config),
     )
-    notes = {"steps": str(int(state.step))}
     shipped = {"model": dataclasses.asdict(model)}
-    return save_weights(config.run / "g2d.safetensors", state.ema, shipped, half=False, **notes)
+    path = config.run / "g2d.safetensors"
+    return save_weights(path, state.ema, shipped, half=False, steps=str(int(state.step)))
 
 
 if __name__ == "__main__":

@@ -59,11 +59,9 @@ def load_rigs(path: Path) -> list[dict[str, Any]]:
     return json.loads(path.read_text())
 
 
-def draw_camera(
-    rigs: Sequence[dict[str, Any]], points: np.ndarray, generator: np.random.Generator
-) -> Camera:
+def draw_camera(rigs: Sequence[dict[str, Any]], points: np.ndarray, generator: np.random.Generator) -> Camera:
     """A real calibration re-aimed at a clip, (time, joints, 3) metres."""
-    rig = rigs[generator.integers(len(rigs))]
+    rig = rigs[int(generator.integers(len(rigs)))]
     azimuth, distance = generator.uniform(0, 2 * np.pi), generator.uniform(3.0, 6.0)
     low, high = points.min((0, 1)), points.max((0, 1))
     middle = (low + high) / 2
@@ -83,7 +81,7 @@ def draw_camera(
 def _inside(camera: Camera, points: np.ndarray) -> np.ndarray:
     pixels = camera.project(points)
     width, height = camera.size
-    outside = ((pixels < -0.5) | (pixels > np.array([width, height]) - 0.5)).any(-1)
+    outside = np.any((pixels < -0.5) | (pixels > np.array([width, height]) - 0.5), axis=-1)
     return np.where(outside[..., None], np.nan, pixels)
 
 

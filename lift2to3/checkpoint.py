@@ -85,7 +85,7 @@ def load_weights(path: str | Path) -> Weights:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            arrays = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, ValueError, OSError) as error:
         raise ValueError(
             f"{path}: not a whole safetensors file ({error}); it was cut short or is something else: "
@@ -194,7 +194,8 @@ class RunCheckpoints:
                     f"({changed[0]} first); delete this folder to resume from an earlier state"
                 )
         target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like)
-        return self._manager.restore(step, args=self._ocp.args.StandardRestore(target))
+        state: Any = self._manager.restore(step, args=self._ocp.args.StandardRestore(target))
+        return state
 
     def _hashes(self, step: int) -> dict[str, str]:
         root = self.folder / str(step)

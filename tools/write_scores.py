@@ -1,6 +1,6 @@
 """Put measured scores into the README and a model card: no figure there is typed by hand.
 
-    python tools/write_scores.py --weights small --val val.json --train train.json --real real_check.json --speed speed.json
+    python tools/write_scores.py --val val.json --train train.json --real real_check.json --speed speed.json
 
 The json files are what ``experiments/evaluate.py``, ``tools/real_check.py`` and ``benchmarks/lift.py``
 write. They are merged into ``lift2to3/weights/NAME.scores.json``; the parts between the
@@ -45,8 +45,9 @@ def scores_table(rows: list[dict[str, Any]]) -> list[str]:
         "|---|---|---|" + "---:|" * len(COLUMNS),
     ]
     for row in rows:
-        numbers = (f"{row[name]:.1f}" if row.get(name) is not None else "–" for name in COLUMNS)
-        lines.append(f"| {row['method']} | {row['noise']} | {row['skeleton']} | " + " | ".join(numbers) + " |")
+        cells = [row["method"], row["noise"], row["skeleton"]]
+        cells += [f"{row[name]:.1f}" if row.get(name) is not None else "–" for name in COLUMNS]
+        lines.append("| " + " | ".join(cells) + " |")
     return lines
 
 
@@ -54,22 +55,28 @@ def render(scores: dict[str, Any]) -> str:
     """All scores as markdown."""
     parts = []
     if "val" in scores:
-        parts += ["Validation, other subjects than training, whole clips, protocol 1 "
-                  "(mm where no unit is given; 2D: gt = ground truth, noisy = detector-like):", "",
-                  *scores_table(scores["val"]["rows"]), ""]  # fmt: skip
+        parts += [
+            "Validation, other subjects than training, whole clips, protocol 1 "
+            "(mm where no unit is given; 2D: gt = ground truth, noisy = detector-like):",
+            "",
+            *scores_table(scores["val"]["rows"]),
+            "",
+        ]
     if "train" in scores:
-        parts += ["The same on training clips (the gap between the two is what more data would close):",
-                  "", *scores_table(scores["train"]["rows"]), ""]  # fmt: skip
+        parts += ["The same on training clips (the gap is what more data would close):", ""]
+        parts += [*scores_table(scores["train"]["rows"]), ""]
     if "real" in scores:
-        parts += ["Real detections, one camera at a time, against the triangulation of all four "
-                  "(`tools/real_check.py`):", "",
-                  "| camera | root m | MPJPE mm | PA-MPJPE mm | Abs-MPJPE mm | lowest foot m |",
-                  "|---|---:|---:|---:|---:|---:|"]  # fmt: skip
+        parts += [
+            "Real detections, one camera at a time, against the triangulation of all four "
+            "(`tools/real_check.py`):",
+            "",
+            "| camera | root m | MPJPE mm | PA-MPJPE mm | Abs-MPJPE mm | lowest foot m |",
+            "|---|---:|---:|---:|---:|---:|",
+        ]
         for camera, row in scores["real"].items():
-            parts.append(
-                f"| {camera} | {row['root_error_m']:.2f} | {row['mpjpe_mm']:.0f} | {row['pa_mpjpe_mm']:.0f} | "
-                f"{row['abs_mpjpe_mm']:.0f} | {row['lowest_foot_m']:.2f} |"
-            )
+            millimetres = (f"{row[name]:.0f}" for name in ("mpjpe_mm", "pa_mpjpe_mm", "abs_mpjpe_mm"))
+            cells = [camera, f"{row['root_error_m']:.2f}", *millimetres, f"{row['lowest_foot_m']:.2f}"]
+            parts.append("| " + " | ".join(cells) + " |")
         parts.append("")
     if "speed" in scores:
         parts += ["Speed on 2 CPU cores (`benchmarks/lift.py`):", "", "| what | |", "|---|---:|"]

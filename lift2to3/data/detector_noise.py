@@ -22,7 +22,9 @@ _LEGS = np.array(
 _ARMS = np.array([any(p in name for p in ("elbow", "wrist", "hand")) for name in CANONICAL])
 _LOOSE = np.ones(len(CANONICAL))  # detectors place hips, shoulders and mid-points less exactly
 for _row, _name in enumerate(CANONICAL):
-    _LOOSE[_row] = 1.6 if any(p in _name for p in ("hip", "pelvis", "spine", "collar", "head", "neck")) else 1.0
+    _LOOSE[_row] = (
+        1.6 if any(p in _name for p in ("hip", "pelvis", "spine", "collar", "head", "neck")) else 1.0
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +84,9 @@ def detect(
     wild = jax.random.uniform(keys[3], (frames, joints)) < 0.02
     jitter = jitter * jnp.where(wild, 4.0, 1.0)[..., None]
     bias = config.bias * level[1] * loose * box * jax.random.normal(keys[4], (1, joints, 2))
-    drop = jax.random.uniform(keys[5], (frames, joints)) < config.drop_joint * jax.random.uniform(keys[6]) ** 2
+    drop = (
+        jax.random.uniform(keys[5], (frames, joints)) < config.drop_joint * jax.random.uniform(keys[6]) ** 2
+    )
     drop &= noisy
     legs = _span(keys[7], frames, config.drop_span)[:, None] & _LEGS[None]
     arms = _span(keys[8], frames, config.drop_span)[:, None] & _ARMS[None]

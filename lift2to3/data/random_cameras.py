@@ -31,11 +31,11 @@ class CameraConfig:
     off_axis: float = 0.35
 
 
-def random_view(
-    key: PRNGKeyArray, points_world: Float[Array, "time joints 3"], config: CameraConfig
-) -> View:
-    """One camera that sees the clip: height, distance, azimuth and roll as drawn, pitch such that
-    the person is in the picture, a little off its middle.
+def random_view(key: PRNGKeyArray, points_world: Float[Array, "time joints 3"], config: CameraConfig) -> View:
+    """One camera that sees the clip.
+
+    Height, distance, azimuth and roll are as drawn, the pitch such that the person is in the
+    picture, a little off its middle.
 
     Args:
         key: of this clip.

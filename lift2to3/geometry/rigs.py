@@ -105,6 +105,8 @@ def virtual_rig(view: View, guess: PersonGuess, count: int = 4) -> Rig:
         jnp.concatenate([view.cam_from_world[..., None, :, :], virtual.cam_from_world], axis=-3),
         jnp.concatenate([view.translation[..., None, :], virtual.translation], axis=-2),
     )
-    aim_cam = to_camera(views, jnp.broadcast_to(aim[..., None, None, :], (*views.translation.shape[:-1], 1, 3)))
+    aim_cam = to_camera(
+        views, jnp.broadcast_to(aim[..., None, None, :], (*views.translation.shape[:-1], 1, 3))
+    )
     depth = jnp.maximum(aim_cam[..., 0, 2], 0.5)
     return Rig(views, aim, aim_cam[..., 0, :2] / depth[..., None], depth)

@@ -9,6 +9,7 @@ zero-initialised layer, so that before finetuning it computes exactly what G_2D 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -189,8 +190,10 @@ def split(model: nnx.Module) -> tuple[nnx.GraphDef, dict[str, Any]]:
 
 def merge(graph: nnx.GraphDef, params: Params) -> nnx.Module:
     """Inverse of `split`; cheap, meant for use inside a jitted function."""
-    flat = {tuple(int(k) if k.isdigit() else k for k in path.split(".")): nnx.Param(leaf)
-            for path, leaf in params.items()}  # fmt: skip
+    flat: dict[tuple[Any, ...], nnx.Variable[Any]] = {
+        tuple(int(word) if word.isdigit() else word for word in path.split(".")): nnx.Param(leaf)
+        for path, leaf in params.items()
+    }
     return nnx.merge(graph, nnx.from_flat_state(flat))
 
 
@@ -206,7 +209,7 @@ def build(config: DenoiserConfig, seed: int = 0) -> tuple[nnx.GraphDef, Params]:
     return graph, jax.jit(lambda: split(Denoiser(config, rngs=nnx.Rngs(params=seed)))[1])()
 
 
-def warm_start(params: Params, pretrained: Params) -> tuple[Params, list[str]]:
+def warm_start(params: Params, pretrained: Mapping[str, Array | np.ndarray]) -> tuple[Params, list[str]]:
     """Take every parameter of G_2D by path; what only G_MV has keeps its initial value.
 
     Returns:
@@ -216,13 +219,14 @@ def warm_start(params: Params, pretrained: Params) -> tuple[Params, list[str]]:
         ValueError: a shared path with another shape, or a pretrained path that has no place here.
     """
     wrong = [
-        f"{path} {tuple(leaf.shape)} (wanted {tuple(params[path].shape)})" if path in params else f"{path} (no such path)"
+        f"{path}: found {leaf.shape}, wanted {params[path].shape if path in params else 'nothing'}"
         for path, leaf in pretrained.items()
         if path not in params or params[path].shape != leaf.shape
-    ]  # fmt: skip
+    ]
     if wrong:
         raise ValueError(
             "the pretrained checkpoint is of another configuration: " + "; ".join(wrong[:4])
             + (f" and {len(wrong) - 4} more" if len(wrong) > 4 else "")
         )  # fmt: skip
-    return {**params, **pretrained}, sorted(set(params) - set(pretrained))
+    shared = {path: jnp.asarray(leaf) for path, leaf in pretrained.items()}
+    return {**params, **shared}, sorted(set(params) - set(pretrained))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -50,14 +51,18 @@ class Dense(nnx.Module):
         """``zero`` starts at 0, for branches that must change nothing at first."""
         bound = np.sqrt(3 / inputs)  # unit variance in, unit variance out; a uniform draw compiles fast
         shape = (inputs, outputs)
-        kernel = jnp.zeros(shape) if zero else jax.random.uniform(rngs.params(), shape, minval=-bound, maxval=bound)
+        kernel = (
+            jnp.zeros(shape)
+            if zero
+            else jax.random.uniform(rngs.params(), shape, minval=-bound, maxval=bound)
+        )
         self.kernel = nnx.Param(kernel)
         self.bias = nnx.Param(jnp.zeros(outputs))
         self.half = half
 
     def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
         """Apply over the last axis."""
-        flat = matmul(x.reshape(-1, x.shape[-1]), self.kernel[...], self.half)
+        flat: Any = matmul(x.reshape(-1, x.shape[-1]), self.kernel[...], self.half)
         return (flat + self.bias[...][None]).reshape(*x.shape[:-1], flat.shape[-1])
 
 

@@ -53,18 +53,14 @@ def to_image(
     return (decode if config.decoupled else decode_coupled)(x, rig)
 
 
-def project_to_views(
-    points: Float[Array, "time joints 3"], rig: Rig
-) -> Float[Array, "view time joints 2"]:
+def project_to_views(points: Float[Array, "time joints 3"], rig: Rig) -> Float[Array, "view time joints 2"]:
     """Normalised image points of a motion in every view of the rig."""
     flat = points.reshape(1, -1, 3)
     n = project(rig.views, jnp.broadcast_to(flat, (len(rig.aim_depth_m), *flat.shape[1:])))
     return n.reshape(-1, *points.shape[:2], 2)
 
 
-def billboard(
-    view: View, n: Float[Array, "time joints 2"], rig: Rig
-) -> Float[Array, "time joints 3"]:
+def billboard(view: View, n: Float[Array, "time joints 2"], rig: Rig) -> Float[Array, "time joints 3"]:
     """The person as a flat upright billboard at the guess: observed rays carried to that plane.
 
     Right in all but depth, metres, pitch and roll taken out: a foot under the floor here means that

@@ -58,5 +58,3 @@ class PointmapEncoder(nnx.Module):
         for block in self.blocks:
             x = block(x)
         return x.reshape(*pointmap.shape[:-3], -1, x.shape[-1])
-
-

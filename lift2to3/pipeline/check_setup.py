@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import warnings
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 from jaxtyping import Float
 
-from lift2to3.geometry.cameras import Camera, View, ray_directions
+from lift2to3.geometry.cameras import Camera
 from lift2to3.geometry.ground import depth_from_size
 from lift2to3.skeletons import FOOT_POINTS
 
@@ -19,6 +19,9 @@ _PLAUSIBLE = (0.75, 1.9)  # outside, a reading of t that gives an ordinary ratio
 _POSSIBLE = (0.5, 2.1)  # children, people on the ground; outside, a reading of t that fits is believed
 _KNOWN = (0.3, 3.0)  # outside, something is wrong even if nothing explains it
 _FARTHEST_M = 35.0  # depth_from_size itself ends at 40
+_LOOKED_AT = 128  # frames, evenly chosen: enough for a median, and one shape to compile for
+
+_depth_from_size = jax.jit(depth_from_size)
 
 
 def check_setup(
@@ -35,6 +38,8 @@ def check_setup(
         ValueError: the camera is under the floor, feet point above the horizon, or the floor's
             distance contradicts the person's size; the message says which mistake explains it.
     """
+    chosen = np.linspace(0, len(n) - 1, _LOOKED_AT).round().astype(int)
+    n, confidence = n[chosen], confidence[chosen]
     height = float(camera.centre[2])
     swapped = _ratio_with_t_as_position(camera, n, confidence)
     hint = ""
@@ -73,13 +78,13 @@ def check_setup(
 
 
 def _check_without_feet(camera: Camera, n: np.ndarray, confidence: np.ndarray) -> None:
-    depth, sized = depth_from_size(jnp.asarray(n), jnp.asarray(confidence > 0))
-    if not bool(np.any(sized)):
+    depth, sized = (np.asarray(part) for part in _depth_from_size(n, confidence > 0))
+    if not sized.any():
         raise ValueError(
             "no foot and no two neighbouring joints are ever visible together: nothing says where the "
             "person is; wanted at least one limb or the torso in some frame"
         )
-    if float(np.median(np.asarray(depth)[np.asarray(sized)])) > _FARTHEST_M:
+    if np.median(depth[sized]) > _FARTHEST_M:
         raise ValueError(
             f"the person is too small in the picture to be within {_FARTHEST_M:.0f} m; is K of this "
             "resolution?"
@@ -108,8 +113,7 @@ def _foot_depth(camera: Camera, n: np.ndarray, confidence: np.ndarray) -> np.nda
     frames = seen.any(-1)
     if not frames.any():
         return np.zeros(0)
-    view = View(jnp.asarray(camera.R), jnp.asarray(camera.t))
-    fall = -np.asarray(ray_directions(view, jnp.asarray(n[:, rows].reshape(-1, 2))))[:, 2].reshape(seen.shape)
+    fall = -(n[:, rows] @ camera.R[:2, 2] + camera.R[2, 2])  # of the ray with unit depth
     depth = np.where(seen & (fall > 1e-3), camera.centre[2] / np.maximum(fall, 1e-3), np.inf)
     return depth.min(-1)[frames]
 
@@ -117,7 +121,7 @@ def _foot_depth(camera: Camera, n: np.ndarray, confidence: np.ndarray) -> np.nda
 def _size_ratio(camera: Camera, n: np.ndarray, confidence: np.ndarray) -> float | None:
     """Median distance by the feet over that by the body's apparent size; None if not comparable."""
     feet = _foot_depth(camera, n, confidence)
-    depth, sized = (np.asarray(a) for a in depth_from_size(jnp.asarray(n), jnp.asarray(confidence > 0)))
+    depth, sized = (np.asarray(part) for part in _depth_from_size(n, confidence > 0))
     near = feet[np.isfinite(feet)]
     if not sized.any() or not near.size:
         return None

@@ -8,7 +8,7 @@ world and rate.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import jax
@@ -32,10 +32,15 @@ from lift2to3.skeletons import CANONICAL
 WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights"
 DEFAULT_WEIGHTS = "small"
 DEFAULT_STEPS = 4
-_WINDOWS_PER_CALL = 8
+_CALL_SIZES = (1, 2, 4, 8)
+"""Windows per call: few shapes, so that few are ever compiled; more would cost memory, not save time."""
+
+_canonical_frame = jax.jit(canonical_frame)
 
 Progress = Callable[[int, int], None]
 """Called with (windows done, windows in all)."""
+
+Part = tuple[int, Float[np.ndarray, "window joints 4"]]
 
 
 class Lifter:
@@ -120,65 +125,85 @@ class Lifter:
         steps = DEFAULT_STEPS if steps is None else steps
         if steps < 1 or samples < 1:
             raise ValueError(f"steps and samples: wanted 1 or more, found {steps} and {samples}")
+        use_disk_cache()
         n, confidence = canonical_observations(keypoints, camera)
         check_setup(camera, n, confidence)
         n, confidence = resample_observations(n, confidence, keypoints.fps, MODEL_FPS)
-        frame, view = canonical_frame(View(camera.R, camera.t))
-        points, spread = self._sample(view, n, confidence, steps, samples, seed, progress)
-        points = np.einsum("ij,tpj->tpi", np.asarray(frame.world_from_frame), points)
-        points = points + np.asarray(frame.origin_world)
+        frame, view = jax.device_get(_canonical_frame(View(jnp.asarray(camera.R), jnp.asarray(camera.t))))
+        windows = _Windows(view, n.astype(np.float32), confidence.astype(np.float32), self.frames)
+        points, spread = self._sample(windows, steps, samples, seed, progress)
+        points = points @ frame.world_from_frame.T.astype(float) + frame.origin_world
         count = len(keypoints.xy_px)
-        points = resample_points(points, MODEL_FPS, keypoints.fps, count)
-        spread = np.maximum(resample_points(spread, MODEL_FPS, keypoints.fps, count), 0.0)
+        points = resample_points(points, MODEL_FPS, keypoints.fps, count).astype(np.float32)
+        spread = resample_points(spread, MODEL_FPS, keypoints.fps, count).clip(0.0).astype(np.float32)
         valid = np.repeat(supported(keypoints.confidence, keypoints.fps)[:, None], len(CANONICAL), axis=1)
         points[~valid] = np.nan
-        return Motion(points.astype(np.float32), CANONICAL, keypoints.fps, valid, spread.astype(np.float32))
+        return Motion(points, CANONICAL, keypoints.fps, valid, spread)
 
     def _sample(
+        self, windows: _Windows, steps: int, samples: int, seed: int, progress: Progress | None
+    ) -> tuple[Float[np.ndarray, "time joints 3"], Float[np.ndarray, "time joints"]]:
+        """Points and spread in the canonical frame, at the model's rate."""
+        count, frames = len(windows.starts), len(windows.n)
+        total, square = np.zeros(0), np.zeros(0)
+        for sample in range(samples):
+            parts = self._lifted_windows(windows, steps, [seed, sample])
+            if progress is not None:
+                parts = _watched(parts, progress, sample * count, samples * count)
+            mean = blend(parts, frames)
+            if samples == 1:
+                return mean[..., :3], mean[..., 3]
+            total, square = (total + mean, square + mean**2) if sample else (mean, mean**2)
+        points = total[..., :3] / samples
+        variance = (square[..., :3] - samples * points**2).clip(0.0).sum(-1) / (samples - 1)
+        return points, np.sqrt(variance)
+
+    def _lifted_windows(self, windows: _Windows, steps: int, seed: list[int]) -> Iterator[Part]:
+        """Each window's first frame, and its points and spread side by side."""
+        sampler = compiled_sampler(self.graph, steps, self.mirror, self.multiview)
+        # noise belongs to the clip's frames, not to windows: overlapping windows share it
+        shape = (windows.index.max() + 1, self.multiview.views, CHANNELS)
+        noise = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+        count = len(windows.starts)
+        per_call = next(size for size in _CALL_SIZES if size >= min(count, _CALL_SIZES[-1]))
+        for first in range(0, count, per_call):
+            # the last call is filled up with its last window: every call has the same shape
+            rows = windows.index[np.minimum(np.arange(first, first + per_call), count - 1)]
+            seen = rows < len(windows.n)
+            within = rows.clip(0, len(windows.n) - 1)
+            points, spread = sampler(
+                self.params,
+                windows.view,
+                jnp.asarray(windows.n[within]),
+                jnp.asarray(windows.confidence[within] * seen[..., None]),
+                jnp.asarray(noise[rows].swapaxes(1, 2)),
+            )
+            parts = np.concatenate([points, np.asarray(spread)[..., None]], axis=-1)
+            yield from zip(windows.starts[first : first + per_call].tolist(), parts, strict=False)
+
+
+class _Windows:
+    """A clip's observations at the model's rate, and how it is cut."""
+
+    def __init__(
         self,
         view: View,
         n: Float[np.ndarray, "time joints 2"],
         confidence: Float[np.ndarray, "time joints"],
-        steps: int,
-        samples: int,
-        seed: int,
-        progress: Progress | None,
-    ) -> tuple[Float[np.ndarray, "time joints 3"], Float[np.ndarray, "time joints"]]:
-        """Points and spread in the canonical frame, at the model's rate."""
-        use_disk_cache()
-        frames, window = len(n), self.frames
-        starts = window_starts(frames, window)
-        pad = max(window - frames, 0)
-        n = np.pad(n, ((0, pad), (0, 0), (0, 0)), mode="edge").astype(np.float32)
-        confidence = np.pad(confidence, ((0, pad), (0, 0))).astype(np.float32)
-        index = starts[:, None] + np.arange(window)
-        sampler = compiled_sampler(self.graph, steps, self.mirror, self.multiview)
-        view = View(*(jnp.asarray(part, jnp.float32) for part in view))
-        per_call = next(
-            size for size in (1, 2, 4, _WINDOWS_PER_CALL) if size >= min(len(starts), _WINDOWS_PER_CALL)
-        )
-        means, variances = [], []
-        for sample in range(samples):
-            # noise belongs to the clip's frames, not to windows: overlapping windows share it
-            noise = _noise(seed, sample, len(n), self.multiview.views)
-            points, spreads = [], []
-            for first in range(0, len(starts), per_call):
-                rows = index[np.minimum(np.arange(first, first + per_call), len(starts) - 1)]
-                some, spread = sampler(
-                    self.params, view, n[rows], confidence[rows], noise[rows].swapaxes(1, 2)
-                )
-                points.append(np.asarray(some))
-                spreads.append(np.asarray(spread))
-                if progress is not None:
-                    progress(sample * len(starts) + min(first + per_call, len(starts)), samples * len(starts))
-            kept = (np.concatenate(part)[: len(starts)] for part in (points, spreads))
-            mean, spread = (blend(part, starts, frames) for part in kept)
-            means.append(mean)
-            variances.append(spread)
-        if samples == 1:
-            return means[0], variances[0]
-        every = np.stack(means)
-        return every.mean(0), np.sqrt(every.var(0, ddof=1).sum(-1))
+        window: int,
+    ):
+        self.view = View(jnp.asarray(view.cam_from_world), jnp.asarray(view.translation))
+        self.n, self.confidence = n, confidence
+        self.starts = window_starts(len(n), window)
+        self.index = self.starts[:, None] + np.arange(window)
+
+
+def _watched(parts: Iterator[Part], progress: Progress, done: int, every: int) -> Iterator[Part]:
+    """The same parts, with progress told after each."""
+    for part in parts:
+        yield part
+        done += 1
+        progress(done, every)
 
 
 def canonical_observations(
@@ -196,17 +221,12 @@ def canonical_observations(
     return n, confidence
 
 
-def _noise(seed: int, sample: int, frames: int, views: int) -> Float[np.ndarray, "time view channels"]:
-    generator = np.random.default_rng([seed, sample])
-    return generator.standard_normal((frames, views, CHANNELS), dtype=np.float32)
-
-
 def use_disk_cache() -> None:
     """Keep compiled functions on disk from process to process, unless the user chose a place.
 
     The folder is ``$LIFT2TO3_CACHE``, else ``~/.cache/lift2to3``; an unwritable one is passed over.
     """
-    if jax.config.jax_compilation_cache_dir is not None:
+    if jax.config.values["jax_compilation_cache_dir"] is not None:
         return
     folder = Path(os.environ.get("LIFT2TO3_CACHE") or Path.home() / ".cache" / "lift2to3") / "jax"
     try:

@@ -68,17 +68,18 @@ def sample_windows(
         n = jnp.concatenate([n, mirror_points(n)])
         confidence = jnp.concatenate([confidence, confidence[..., MIRROR]])
         noise = jnp.concatenate([noise, noise])
-    rig, condition = jax.vmap(lambda *clip: set_up(*clip, config))(views, n, confidence)
+    rig, condition = jax.vmap(functools.partial(set_up, config=config))(views, n, confidence)
+    lift = jax.vmap(functools.partial(lift_views, config=config))
+    reproject = jax.vmap(functools.partial(make_consistent, config=config))
 
     def denoise(x: Array, t: Array) -> tuple[Array, tuple[Array, Array]]:
         predicted = denoiser(x, t, condition)
-        points, spread = jax.vmap(lambda *clip: lift_views(*clip, config))(predicted, n, confidence, rig)
+        points, spread = lift(predicted, n, confidence, rig)
         if mirror:
             ours, theirs = jnp.split(points, 2)
             mean = (ours + mirror_points(theirs)) / 2
             points = jnp.concatenate([mean, mirror_points(mean)])
-        consistent = jax.vmap(lambda p, r: make_consistent(p, r, config))(points, rig)
-        return consistent, (points, spread)
+        return reproject(points, rig), (points, spread)
 
     points, spread = ddim(denoise, noise, steps)
     half = len(points) // 2 if mirror else len(points)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.interpolate import make_interp_spline
@@ -25,18 +27,22 @@ def blend_weights(window: int) -> Float[np.ndarray, " window"]:
 
 
 def blend(
-    parts: Float[np.ndarray, "windows window *rest"], starts: Int[np.ndarray, " windows"], frames: int
+    placed: Iterable[tuple[int, Float[np.ndarray, "window *rest"]]], frames: int
 ) -> Float[np.ndarray, "time *rest"]:
-    """Weighted mean of overlapping windows' values per frame."""
-    window = parts.shape[1]
-    shape = (-1, *(1,) * (parts.ndim - 2))
-    weights = blend_weights(window)
-    total = np.zeros((max(frames, window), *parts.shape[2:]))
-    weight = np.zeros(len(total))
-    for start, part in zip(starts, parts, strict=True):
-        total[start : start + window] += weights.reshape(shape) * part
-        weight[start : start + window] += weights
-    return (total / weight.reshape(shape))[:frames]
+    """Weighted mean per frame of windows that overlap, each given with its first frame.
+
+    Windows are taken in one at a time, so that a long clip need not be held twice over.
+    """
+    total = weight = np.zeros(0)
+    for start, part in placed:
+        if not total.size:
+            weight = np.zeros(max(frames, len(part)))
+            total = np.zeros((len(weight), *part.shape[1:]))
+        weights = blend_weights(len(part))
+        total[start : start + len(part)] += weights.reshape(-1, *(1,) * (part.ndim - 1)) * part
+        weight[start : start + len(part)] += weights
+    total /= weight.reshape(-1, *(1,) * (total.ndim - 1))
+    return total[:frames]
 
 
 def resample_observations(

@@ -7,6 +7,7 @@ clips through the lifter (``experiments/evaluate.py``).
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 
 import jax
@@ -61,8 +62,8 @@ def window_validator(
     def sample(params: Params, example: Example) -> jax.Array:
         noise = jax.random.normal(jax.random.key(seed), example.x0.shape)
         x0 = merge(graph, params)(noise, jnp.ones(len(noise)), example.condition)
-        lift = lambda *clip: lift_views(*clip, config.multiview)[0]  # noqa: E731
-        return jax.vmap(lift)(x0, example.n, example.confidence, example.rig)
+        lift = jax.vmap(functools.partial(lift_views, config=config.multiview))
+        return lift(x0, example.n, example.confidence, example.rig)[0]
 
     def validate(params: Params) -> dict[str, float]:
         scores = {}

@@ -7,6 +7,7 @@ device, so that no two epochs see the same example and the host only ships point
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -152,13 +153,13 @@ def multiview_loss(graph: nnx.GraphDef, frames: int, config: LossConfig) -> Loss
         t = draw_times(draw, len(example.x0), config.noisiest)
         noisy = add_noise(example.x0, jax.random.normal(noise, example.x0.shape), t)
         predicted = merge(graph, params)(noisy, t, example.condition)
-        lift = lambda *clip: lift_views(*clip, config.multiview)[0]  # noqa: E731
-        points = jax.vmap(lift)(predicted, example.n, example.confidence, example.rig)
+        lift = jax.vmap(functools.partial(lift_views, config=config.multiview))
+        points, _ = lift(predicted, example.n, example.confidence, example.rig)
         scalars = points_losses(points, example.points, example.safe)
         scalars["movement"] = movement_loss(predicted, example.x0, example.safe)
         weights = {"movement": config.movement, "relative": config.relative,
                    "root": config.root, "velocity": config.velocity}  # fmt: skip
-        loss = sum(weight * scalars[name] for name, weight in weights.items())
+        loss = jnp.stack([weight * scalars[name] for name, weight in weights.items()]).sum()
         return loss, scalars
 
     return loss_fn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -97,10 +97,10 @@ def make_step(loss_fn: LossFn, optimiser: optax.GradientTransformation, seed: in
         key = jax.random.fold_in(jax.random.key(seed), state.step)
         (loss, scalars), gradient = jax.value_and_grad(loss_fn, has_aux=True)(state.params, batch, key)
         updates, opt_state = optimiser.update(gradient, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
+        params: Any = optax.apply_updates(state.params, updates)
         decay = jnp.minimum(ema, (1.0 + state.step) / (10.0 + state.step))
         averaged = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, state.ema, params)
-        scalars = {"loss": loss, **scalars, "gradient_norm": optax.global_norm(gradient)}
+        scalars = {"loss": loss, **scalars, "gradient_norm": optax.tree.norm(gradient)}
         return TrainState(params, averaged, opt_state, state.step + 1), scalars
 
     return jax.jit(step, donate_argnums=0)
