@@ -70,8 +70,8 @@ def mean_pose(clips: Sequence[MocapClip]) -> np.ndarray:
     """The mean of all poses, pelvis at the origin horizontally, facing +y. (canonical, 3) metres."""
     total, frames = np.zeros((len(CANONICAL), 3)), 0
     for clip in clips:
-        points = jnp.asarray(clip.points_world)
-        points = points - points[:, INDEX["pelvis"], None] * jnp.array([1.0, 1.0, 0.0])
+        along_floor = clip.points_world[:, INDEX["pelvis"], None] * np.array([1, 1, 0], np.float32)
+        points = jnp.asarray(clip.points_world - along_floor)
         facing = jnp.einsum("tij,tpj->tpi", yaw_matrix(-heading(points)), points)
         total, frames = total + np.asarray(facing.sum(0)), frames + len(points)
     return total / frames
@@ -107,11 +107,11 @@ def score(method: Method, trial: Trial, skeleton: str, noise: Noise) -> Scores:
     """All metrics of one trial, over the format's joints; contacts from the true toes and heels."""
     predicted = method(trial.keypoints(skeleton, noise), trial.camera)
     true = trial.clip.points_world
-    rows = get_skeleton(skeleton).rows
+    rows = [row for row in get_skeleton(skeleton).rows.tolist() if row >= 0]
     return evaluate_motion(
         predicted[:, rows],
         true[:, rows],
-        get_skeleton(skeleton),
+        [CANONICAL[row] for row in rows],
         trial.clip.fps,
         feet=(_feet(predicted), _feet(true)),
     )

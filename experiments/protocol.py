@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from lift2to3 import Camera, Keypoints, as_keypoints
@@ -68,7 +69,7 @@ def draw_camera(rigs: Sequence[dict[str, Any]], points: np.ndarray, generator: n
     for _ in range(30):
         position = middle + distance * np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
         position[2] = rig["height_m"]
-        view = look_at(position, middle, np.radians(rig["roll_deg"]))
+        view = look_at(jnp.asarray(position), jnp.asarray(middle), np.radians(rig["roll_deg"]))
         R = np.asarray(view.cam_from_world, dtype=float)
         R = np.linalg.svd(R)[0] @ np.linalg.svd(R)[2]  # float32 → orthonormal in float64
         camera = Camera(np.array(rig["K"]), R, -R @ position, tuple(rig["size"]))

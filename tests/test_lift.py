@@ -148,15 +148,15 @@ def test_several_samples_give_their_mean_and_spread(lift, still):
 def test_progress_counts_windows_up_to_all_of_them(lift, still):
     seen = []
     lift(still[0], camera(), samples=2, progress=lambda *count: seen.append(count))
-    assert seen == [(2, 4), (4, 4)]
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_a_long_clip_takes_several_calls(lift, monkeypatch):
-    monkeypatch.setattr(lift_module, "_WINDOWS_PER_CALL", 2)
-    seen, keypoints = [], film(walk(110), camera())
+    monkeypatch.setattr(lift_module, "_CALL_SIZES", (1, 2))
+    seen, keypoints = [], film(walk(108), camera())
     long = lift(keypoints, camera(), progress=lambda *count: seen.append(count))
-    assert seen == [(2, 6), (4, 6), (6, 6)]
-    assert long.joints_world.shape == (110, len(CANONICAL), 3)
+    assert seen == [(done, 6) for done in range(1, 7)]
+    assert long.joints_world.shape == (108, len(CANONICAL), 3)
     start = lift(l23.as_keypoints(keypoints.xy_px[:48]), camera())
     assert distance_mm(start.joints_world[:31], long.joints_world[:31]) < 0.1, "the same two windows"
 
