@@ -67,6 +67,50 @@ def depth_from_size(
     return depth.clip(0.5, _FAR_M), both.any(-1)
 
 
+def foot_depths(
+    view: View, n: Float[Array, "*batch time joints 2"], valid: Bool[Array, "*batch time joints"]
+) -> tuple[Float[Array, "*batch time feet"], Bool[Array, "*batch time feet"]]:
+    """Depth at which each of `FOOT_POINTS`'s rays comes down to where that point is when standing.
+
+    Returns:
+        Depth along the optical axis, metres, and whether there is one in front of the camera.
+    """
+    feet = np.array(FOOT_POINTS)
+    down = view.cam_from_world[..., None, None, :, 2]
+    fall = -((n[..., feet, :] * down[..., :2]).sum(-1) + down[..., 2])
+    usable = valid[..., feet] & (fall > _STEEPEST)
+    standing = jnp.broadcast_to(FOOT_HEIGHT_M.astype(n.dtype), fall.shape)
+    depth = (view.centre[..., None, None, 2] - standing) / jnp.where(usable, fall, 1.0)
+    return depth, usable & (depth > 0.2)
+
+
+def foot_hits(
+    view: View,
+    n: Float[Array, "*batch time joints 2"],
+    valid: Bool[Array, "*batch time joints"],
+    origin_world: Float[Array, "*batch 3"],
+    reach_m: float = 3.0,
+) -> Float[Array, "*batch time feet 2"]:
+    """Where the feet would be if they stood: ground points relative to the guess, seen from the camera.
+
+    True of a foot on the floor, too far away for one in the air: which it is, the motion tells.
+
+    Returns:
+        (away, aside) over ``reach_m``, squashed to −1…1; 0 where a ray does not come down.
+    """
+    depth, usable = foot_depths(view, n, valid)
+    rays = n[..., np.array(FOOT_POINTS), :]
+    rays = jnp.concatenate([rays, jnp.ones_like(rays[..., :1])], -1)
+    directions = jnp.einsum("...ji,...tpj->...tpi", view.cam_from_world, rays)
+    ground = view.centre[..., None, None, :2] + depth[..., None] * directions[..., :2]
+    relative = ground - origin_world[..., None, None, :2]
+    away = origin_world[..., :2] - view.centre[..., :2]
+    away = away / jnp.sqrt((away**2).sum(-1, keepdims=True) + 1e-6)
+    x, y = away[..., None, None, 0], away[..., None, None, 1]
+    turned = [x * relative[..., 0] + y * relative[..., 1], y * relative[..., 0] - x * relative[..., 1]]
+    return jnp.where(usable[..., None], jnp.tanh(jnp.stack(turned, -1) / reach_m), 0.0)
+
+
 def guess_person(
     view: View,
     n: Float[Array, "*batch time joints 2"],
@@ -87,13 +131,8 @@ def guess_person(
     directions = jnp.einsum(
         "...ji,...tpj->...tpi", view.cam_from_world, jnp.concatenate([n, jnp.ones_like(n[..., :1])], -1)
     )
-    height = view.centre[..., 2]
     feet = np.array(FOOT_POINTS)
-    fall = -directions[..., feet, 2]
-    usable = valid[..., feet] & (fall > _STEEPEST)
-    standing = jnp.broadcast_to(FOOT_HEIGHT_M.astype(n.dtype), fall.shape)
-    foot_depth = (height[..., None, None] - standing) / jnp.where(usable, fall, 1.0)
-    usable &= foot_depth > 0.2
+    foot_depth, usable = foot_depths(view, n, valid)
     hit_depth = jnp.where(usable, foot_depth, jnp.inf).min(-1)
     lowest = jnp.where(usable, foot_depth, jnp.inf).argmin(-1)
     hit = usable.any(-1)

@@ -21,6 +21,7 @@ from jaxtyping import Array, Float
 from lift2to3.models.layers import Attention, Dense, Mlp, normalise
 from lift2to3.models.pointmap import PointmapEncoder
 from lift2to3.representation import CHANNELS, JOINTS
+from lift2to3.skeletons import FOOT_POINTS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +37,7 @@ class DenoiserConfig:
         pointmap_resolution: points along a pointmap's side.
         billboard: G_MV also sees the person as a flat billboard at the guess, in every view, and
             its prediction may start from there.
+        foot_hits: G_MV also sees where on the ground each foot would be if it stood.
         half: bfloat16 inputs to the matrix products (sums stay float32).
     """
 
@@ -49,6 +51,7 @@ class DenoiserConfig:
     pointmap_width: int = 8
     pointmap_resolution: int = 24
     billboard: bool = True
+    foot_hits: bool = True
     half: bool = True
 
 
@@ -61,6 +64,7 @@ class Condition(NamedTuple):
         camera: (*batch, view, 9) rotation as 6D, centre relative to the guess over 5 m.
         billboard: (*batch, view, time, channels) encoded views of the observations carried to an
             upright plane at the guess; pose 0 where not observed.
+        feet: (*batch, time, feet, 2) `lift2to3.geometry.ground.foot_hits`.
         pointmap: (*batch, view, resolution, resolution, 3).
     """
 
@@ -68,6 +72,7 @@ class Condition(NamedTuple):
     confidence: Float[Array, "*batch view time joints"]
     camera: Float[Array, "*batch view 9"]
     billboard: Float[Array, "*batch view time channels"]
+    feet: Float[Array, "*batch time feet 2"]
     pointmap: Float[Array, "*batch view resolution resolution 3"]
 
 
@@ -126,6 +131,7 @@ class Denoiser(nnx.Module):
         self.camera_mlp = Mlp(9, width, width, **new) if multi else None
         flat = multi and config.billboard
         self.billboard = Dense(patch * CHANNELS, width, **new) if flat else None
+        self.feet = Dense(patch * 2 * len(FOOT_POINTS), width, **new) if multi and config.foot_hits else None
         self.skip = Dense(patch * CHANNELS, patch * CHANNELS, **new) if flat else None
         grounded = multi and config.pointmaps
         self.pointmap = PointmapEncoder(config.pointmap_width, rngs=rngs) if grounded else None
@@ -159,6 +165,8 @@ class Denoiser(nnx.Module):
         flat = condition.billboard.reshape(batch, views, frames // patch, -1)
         if self.billboard is not None:
             h = h + self.billboard(flat)
+        if self.feet is not None:
+            h = h + self.feet(condition.feet.reshape(batch, 1, frames // patch, -1))
         ground = None if self.pointmap is None else self.pointmap(condition.pointmap)
         emb = jax.nn.silu(self.time_mlp(time_features(t, self.config.width)))
         modulation = self.modulation(emb).reshape(batch, 6, self.config.width)

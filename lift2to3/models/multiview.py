@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from lift2to3.geometry.cameras import View, project, ray_directions
-from lift2to3.geometry.ground import ground_pointmap, guess_person
+from lift2to3.geometry.ground import foot_hits, ground_pointmap, guess_person
 from lift2to3.geometry.rigs import Rig, virtual_rig
 from lift2to3.geometry.rotations import sixd_from_matrix
 from lift2to3.geometry.triangulation import triangulate
@@ -108,7 +108,8 @@ def set_up(
     ground = jnp.broadcast_to(guess.ground_world, (config.views, 3))
     pointmap = ground_pointmap(rig.views, rig.aim_n, ground, config.pointmap_resolution)
     flat = to_movement(flat, jnp.broadcast_to(seen, flat.shape[:-1]), rig, config)
-    return rig, Condition(observed, confidence_views, camera, flat, pointmap)
+    feet = foot_hits(view, n, seen, guess.ground_world)
+    return rig, Condition(observed, confidence_views, camera, flat, feet, pointmap)
 
 
 def lift_views(
