@@ -19,6 +19,7 @@ from lift2to3.models.denoiser import (
     warm_start,
 )
 from lift2to3.representation import CHANNELS, JOINTS
+from lift2to3.skeletons import FOOT_POINTS
 
 BATCH, VIEWS, FRAMES = 2, 4, 6
 TINY = DenoiserConfig(
@@ -26,7 +27,7 @@ TINY = DenoiserConfig(
 )
 SINGLE = dataclasses.replace(TINY, multi_view=False)
 NO_POINTMAPS = dataclasses.replace(TINY, pointmaps=False)
-BARE = dataclasses.replace(TINY, pointmaps=False, billboard=False)
+BARE = dataclasses.replace(TINY, pointmaps=False, billboard=False, foot_hits=False)
 
 
 def shaken(params: Params, size: float = 0.2, seed: int = 0) -> Params:
@@ -50,6 +51,7 @@ def inputs(seed: int = 0, frames: int = FRAMES) -> tuple[np.ndarray, np.ndarray,
         confidence,
         normal(BATCH, VIEWS, 9),
         normal(*every, CHANNELS),
+        normal(BATCH, frames, len(FOOT_POINTS), 2),
         pointmap,
     )
     return normal(*every, CHANNELS), draw.random(BATCH).astype(np.float32), condition
@@ -80,7 +82,7 @@ def without_pointmaps() -> Model:
     return Model(NO_POINTMAPS)
 
 
-NEW = ("camera_mlp.", "billboard.", "skip.", "pointmap.", "view_attention.", "pointmap_attention.")
+NEW = ("camera_mlp.", "billboard.", "skip.", "feet.", "pointmap.", "view_attention.", "pointmap_attention.")
 """What only G_MV has; its name's first part, or its first part within a block."""
 
 
@@ -140,7 +142,10 @@ def test_the_single_view_denoiser_treats_each_view_alone(single):
     together = single.run(trained, noisy, t, condition)
     others = jnp.asarray(noisy).at[:, 1:].set(9.0)
     blind = condition._replace(
-        camera=0 * condition.camera, billboard=0 * condition.billboard, pointmap=0 * condition.pointmap
+        camera=0 * condition.camera,
+        billboard=0 * condition.billboard,
+        feet=0 * condition.feet,
+        pointmap=0 * condition.pointmap,
     )
     np.testing.assert_allclose(single.run(trained, others, t, blind)[:, 0], together[:, 0], atol=1e-5)
 
@@ -156,6 +161,7 @@ def test_everything_new_can_learn_from_the_first_step_on(single, multi):
         "camera_mlp.down.kernel",
         "billboard.kernel",
         "skip.kernel",
+        "feet.kernel",
     )
     for path in new:
         assert path.endswith(ends) == bool(np.abs(gradients[path]).max() > 0) or path.endswith("bias"), path
@@ -183,12 +189,12 @@ def test_trained_views_talk_to_each_other_but_clips_do_not(multi):
 
 def test_a_checkpoint_of_another_size_is_refused(single, multi):
     wide = {path: jnp.concatenate([leaf, leaf], axis=-1) for path, leaf in single.fresh.items()}
-    with pytest.raises(ValueError, match=r"another configuration: .* \(wanted .*and \d+ more"):
+    with pytest.raises(ValueError, match=r"another configuration: .* found .* wanted .*and \d+ more"):
         warm_start(multi.fresh, wide)
 
 
 def test_a_checkpoint_with_parts_that_have_no_place_is_refused(single, multi):
-    with pytest.raises(ValueError, match="no such path"):
+    with pytest.raises(ValueError, match="wanted nothing"):
         warm_start(single.fresh, multi.fresh)
 
 

@@ -213,8 +213,13 @@ def describe(config: DenoiserConfig) -> tuple[nnx.GraphDef, dict[str, jax.ShapeD
 def build(config: DenoiserConfig, seed: int = 0) -> tuple[nnx.GraphDef, Params]:
     """A freshly initialised denoiser, split."""
     graph, _ = describe(config)
+
+    def draw() -> Params:
+        key = jax.random.key(seed, impl="rbg")  # compiles in a third of the default's time
+        return split(Denoiser(config, rngs=nnx.Rngs(params=key)))[1]
+
     # one compilation for all of it: drawing each array by itself costs a minute on a busy laptop
-    return graph, jax.jit(lambda: split(Denoiser(config, rngs=nnx.Rngs(params=seed)))[1])()
+    return graph, jax.jit(draw)()
 
 
 def warm_start(params: Params, pretrained: Mapping[str, Array | np.ndarray]) -> tuple[Params, list[str]]:
