@@ -103,14 +103,22 @@ def test_attention_is_the_written_formula(batch):
         np.testing.assert_allclose(found[row], slow_attention(*parts), atol=1e-5)
 
 
-def test_the_attention_layer_is_its_parts_put_together():
-    layer = Attention(8, 2, context_width=6, half=False, rngs=nnx.Rngs(0))
-    x, context = jnp.asarray(random(3, 5, 8)), jnp.asarray(random(3, 7, 6))
-    query, both = layer.query(x), layer.key_value(context)
-    key, value = (both[..., part].reshape(3, 7, 2, 4) for part in (slice(None, 8), slice(8, None)))
-    expected = [slow_attention(*row) for row in zip(query.reshape(3, 5, 2, 4), key, value, strict=True)]
-    expected = layer.out(jnp.asarray(np.reshape(expected, (3, 5, 8)), jnp.float32))
-    np.testing.assert_allclose(layer(x, context), expected, atol=1e-5)
+@pytest.mark.parametrize("rope", [False, True])
+def test_the_attention_layer_is_its_parts_put_together(rope):
+    layer = Attention(8, 2, context_width=6, rope=rope, half=False, rngs=nnx.Rngs(0))
+
+    @jax.jit
+    def parts(x, context):
+        key_value = layer.key_value(context)
+        query, key, value = (
+            rows.reshape(3, -1, 2, 4) for rows in (layer.query(x), key_value[..., :8], key_value[..., 8:])
+        )
+        return (rotary(query), rotary(key), value) if rope else (query, key, value)
+
+    x, context = random(3, 5, 8), random(3, 7, 6, seed=1)
+    attended = [slow_attention(*row) for row in zip(*map(np.asarray, parts(x, context)), strict=True)]
+    expected = np.reshape(attended, (3, 5, 8)) @ np.asarray(layer.out.kernel[...])
+    np.testing.assert_allclose(jax.jit(layer.__call__)(x, context), expected, atol=1e-5)
 
 
 def test_rotary_attention_sees_only_how_far_apart_tokens_are():
