@@ -87,13 +87,10 @@ def stiff(pose: np.ndarray) -> Method:
 
     def lift(keypoints: Keypoints, camera: Camera) -> np.ndarray:
         n, confidence = canonical_observations(keypoints, camera)
-        ground = np.asarray(
-            guess(
-                View(jnp.asarray(camera.R), jnp.asarray(camera.t)),
-                jnp.asarray(n),
-                jnp.asarray(confidence > 0),
-            )
-        )
+        pad = -len(n) % 512  # few lengths to compile for
+        padded = np.pad(n, ((0, pad), (0, 0), (0, 0))), np.pad(confidence > 0, ((0, pad), (0, 0)))
+        view = View(jnp.asarray(camera.R), jnp.asarray(camera.t))
+        ground = np.asarray(guess(view, *map(jnp.asarray, padded)))
         known = np.flatnonzero((confidence > 0).any(-1))
         ground = ground[known[np.abs(np.arange(len(n))[:, None] - known).argmin(1)]]
         toward = camera.centre[:2] - ground[:, :2]
