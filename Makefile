@@ -1,4 +1,4 @@
-# make demo | test | lint | types | clean     Needs Python 3.11 or later; uv is used where it is found.
+# make demo | test | lint | types | weights | clean     Needs Python 3.11 or later; uv is used where it is found.
 PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= 2
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 PIP := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 
-.PHONY: demo test lint types clean
+.PHONY: demo test lint types weights clean
 
 demo: $(VENV)/.installed  ## lift the embedded 2D clip with the shipped weights into out/demo
 	$(BIN)/lift2to3 demo --out out/demo
@@ -21,6 +21,12 @@ lint: $(VENV)/.installed-dev
 
 types: $(VENV)/.installed-dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+# Train the shipped weights anew, from archives (or folders) of BVH; goes on where it was stopped.
+weights: $(VENV)/.installed-dev  ## make weights TRAIN=train.tar.xz VAL=val.tar.xz
+	test -d runs/data || $(BIN)/python tools/prepare_mocap.py --source bvh --input train=$(TRAIN) val=$(VAL) --packed runs/data
+	$(BIN)/python experiments/pretrain_2d.py --data runs/data --run runs/g2d
+	$(BIN)/python experiments/finetune_multiview.py --data runs/data --pretrained runs/g2d/g2d.safetensors --run runs/gmv
 
 clean:
 	rm -rf $(VENV) out build *.egg-info .pytest_cache .ruff_cache

@@ -21,6 +21,7 @@ from lift2to3.training.batches import training_batches
 from lift2to3.training.evaluate import window_validator
 from lift2to3.training.loop import LoopConfig, train
 from lift2to3.training.losses import LossConfig, multiview_loss
+from lift2to3.training.state import OptimiserConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Config:
     model: DenoiserConfig = DenoiserConfig()
     windows: WindowConfig = WindowConfig(frames=64, batch=32)
     loss: LossConfig = LossConfig()
-    loop: LoopConfig = LoopConfig()
+    loop: LoopConfig = LoopConfig(optimiser=OptimiserConfig(steps=4_000, warmup_steps=200))
     distributed: bool = False
 
 
