@@ -61,8 +61,7 @@ class Model:
     """A denoiser's static part, its fresh parameters, and the compiled call."""
 
     def __init__(self, config: DenoiserConfig) -> None:
-        with jax.default_prng_impl("rbg"):  # compiles in a third of the time
-            self.graph, self.fresh = build(config)
+        self.graph, self.fresh = build(config)
         compiled = jax.jit(lambda params, *inputs: merge(self.graph, params)(*inputs))
         self.run = lambda params, *inputs: np.asarray(compiled(params, *inputs))
 
@@ -120,6 +119,7 @@ def test_switches_take_their_parameters_away(config):
     parts = ".".join(paths)
     assert ("pointmap" in parts) == config.pointmaps
     assert ("billboard" in parts) == ("skip" in parts) == config.billboard
+    assert ("feet" in parts) == config.foot_hits
     assert "view_attention" in parts and "camera_mlp" in parts
 
 

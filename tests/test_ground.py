@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from lift2to3.geometry.cameras import View, look_at, project
-from lift2to3.geometry.ground import depth_from_size, ground_pointmap, guess_person, masked_quantile
+from lift2to3.geometry.ground import (
+    FOOT_HEIGHT_M,
+    depth_from_size,
+    foot_hits,
+    ground_pointmap,
+    guess_person,
+    masked_quantile,
+)
 from lift2to3.skeletons import FOOT_POINTS, SKELETONS
 from lift2to3.walk import synthetic_walk
 
@@ -15,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("float64")
 FRAMES = 15
 PLACE = np.array([1.0, 2.0, 0.0])
 aim, image, guess = jax.jit(look_at), jax.jit(project), jax.jit(guess_person)
-size = jax.jit(depth_from_size)
+size, hits = jax.jit(depth_from_size), jax.jit(foot_hits)
 pointmap = jax.jit(ground_pointmap, static_argnames=("resolution", "half_width", "reach_m"))
 
 
@@ -33,7 +40,7 @@ def camera(height: float = 1.6, away: float = 5.0, azimuth: float = -2.0) -> Vie
 
 
 def film(view: View, points: np.ndarray) -> np.ndarray:
-    return np.asarray(image(view, points.reshape(-1, 3))).reshape(*points.shape[:-1], 2)
+    return np.array(image(view, points.reshape(-1, 3))).reshape(*points.shape[:-1], 2)
 
 
 def seen_of(points: np.ndarray) -> np.ndarray:
@@ -165,6 +172,40 @@ def test_masked_quantile_is_numpy_s_of_the_masked(batch):
         expected = np.reshape([np.quantile(row, q, method="nearest") for row in kept], batch)
         np.testing.assert_array_equal(quantile(values, mask, q), expected)
     np.testing.assert_array_equal(quantile(values, np.zeros_like(mask), 0.5), np.zeros(batch))
+
+
+# --- the feet
+
+
+def away_and_aside(view: View, points: np.ndarray, origin: np.ndarray) -> np.ndarray:
+    """Metres from the origin, away from the camera and to its right."""
+    away = (origin - np.asarray(view.centre))[:2]
+    away /= np.linalg.norm(away)
+    return (points - origin)[..., :2] @ np.stack([away, [away[1], -away[0]]], 1)
+
+
+def test_feet_that_stand_are_where_they_hit_the_ground():
+    view, points, feet = camera(), standing(), np.array(FOOT_POINTS)
+    points[:, feet, 2] = FOOT_HEIGHT_M
+    found = 3.0 * np.arctanh(hits(view, film(view, points), seen_of(points), PLACE))
+    np.testing.assert_allclose(found, away_and_aside(view, points[:, feet], PLACE), atol=1e-5)
+
+
+def test_feet_in_the_air_seem_farther_away_and_missing_ones_are_zero():
+    view, points, feet = camera(), standing(), np.array(FOOT_POINTS)
+    seen = seen_of(points)
+    on_floor = np.asarray(hits(view, film(view, points), seen, PLACE))
+    points[..., 2] += 0.4
+    seen[4] = False
+    in_air = np.asarray(hits(view, film(view, points), seen, PLACE))
+    assert (in_air[:4, :, 0] > on_floor[:4, :, 0] + 0.1).all()
+    np.testing.assert_array_equal(in_air[4], np.zeros((len(feet), 2)))
+
+
+def test_rays_that_do_not_come_down_hit_nothing():
+    level, n = aim(np.array([0.0, -5, 1.5]), np.array([0.0, 0, 1.5])), film(camera(), standing())
+    n[..., 1] = -0.1  # above the horizon
+    assert (np.asarray(hits(level, n, seen_of(standing()), np.zeros(3))) == 0).all()
 
 
 # --- pointmaps

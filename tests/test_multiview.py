@@ -125,6 +125,18 @@ def test_more_confidence_pulls_harder(clip):
     assert moved[0] < 1e-5 < 1e-3 < moved[1] < moved[2] < 0.5
 
 
+def test_a_heavier_observation_pulls_harder(clip):
+    _, points, n, confidence, rig, _ = clip
+    x, sure = consistent(points, rig, CONFIG), np.ones_like(confidence)
+    light, heavy = (
+        np.linalg.norm(
+            lift(x, n + 0.05, sure, rig, dataclasses.replace(CONFIG, observed_weight=w))[0] - points, axis=-1
+        )
+        for w in (1.0, 6.0)
+    )
+    assert heavy.mean() > 1.2 * light.mean()
+
+
 def test_gradients_through_the_lift_are_finite(clip):
     _, points, n, confidence, rig, _ = clip
     energy = lambda x, *rest: sum((part**2).sum() for part in lift_views(x, *rest, CONFIG))  # noqa: E731
