@@ -32,7 +32,8 @@ class NoiseConfig:
     """Sizes are in box half-sides (half the person's height, roughly 0.85 m).
 
     Attributes:
-        clean: share of clips with no noise at all (ground-truth 2D is an input too).
+        clean: share of clips whose points are exact (ground-truth 2D is an input too); limbs, frames
+            and a format's absent joints are hidden from these as well.
         jitter: largest standard deviation of the noise per frame.
         bias: largest standard deviation of each joint's constant offset over the clip.
         drop_joint: largest probability of a joint missing in a frame.

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from lift2to3.geometry.cameras import View, ray_directions, to_camera
+from lift2to3.geometry.cameras import View, ray_directions
 from lift2to3.skeletons import CANONICAL, FOOT_POINTS, INDEX
 
 FOOT_HEIGHT_M = np.array(
@@ -186,8 +186,3 @@ def ground_pointmap(
     out = jnp.concatenate([relative, jnp.ones_like(relative[..., :1])], -1)
     out = jnp.where(meets[..., None], out, 0.0)
     return out.reshape(*out.shape[:-2], resolution, resolution, 3)
-
-
-def in_front(view: View, points_world: Float[Array, "*batch points 3"]) -> Bool[Array, "*batch points"]:
-    """Whether points lie in front of the camera."""
-    return to_camera(view, points_world)[..., 2] > 0
