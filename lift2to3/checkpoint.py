@@ -66,6 +66,7 @@ def save_weights(
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         save_file(arrays, part, metadata=metadata)
+        part.chmod(0o644)  # safetensors writes for the owner alone
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

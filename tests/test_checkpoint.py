@@ -47,6 +47,10 @@ def test_half_precision_is_half_the_size(tmp_path):
     assert full - half == 64 * 64 * 2
 
 
+def test_everyone_may_read_the_weights(path):
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
 def test_device_arrays_can_be_saved(tmp_path):
     path = save_weights(tmp_path / "w.safetensors", {"w": jnp.arange(3.0)}, {}, half=False)
     np.testing.assert_array_equal(load_weights(path).params["w"], [0, 1, 2])

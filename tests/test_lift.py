@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tiny import FRAMES, SIZE, K, camera, film, walk, weights_file
+from tiny import FRAMES, SIZE, K, camera, film, quick_compilation, walk, weights_file
 
 import lift2to3 as l23
 from lift2to3.pipeline import lift as lift_module
@@ -11,6 +11,12 @@ from lift2to3.skeletons import CANONICAL, MIRROR, SKELETONS
 
 STEPS = 2
 RATES = (24, 25, 29.97, 50, 59.94, 60, 120, 240)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quickly():
+    with quick_compilation():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -153,10 +159,10 @@ def test_progress_counts_windows_up_to_all_of_them(lift, still):
 
 def test_a_long_clip_takes_several_calls(lift, monkeypatch):
     monkeypatch.setattr(lift_module, "_CALL_SIZES", (1, 2))
-    seen, keypoints = [], film(walk(108), camera())
+    seen, keypoints = [], film(walk(112), camera())
     long = lift(keypoints, camera(), progress=lambda *count: seen.append(count))
     assert seen == [(done, 6) for done in range(1, 7)]
-    assert long.joints_world.shape == (108, len(CANONICAL), 3)
+    assert long.joints_world.shape == (112, len(CANONICAL), 3)
     start = lift(l23.as_keypoints(keypoints.xy_px[:48]), camera())
     assert distance_mm(start.joints_world[:31], long.joints_world[:31]) < 0.1, "the same two windows"
 

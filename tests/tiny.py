@@ -1,7 +1,9 @@
 """Tiny random weights for tests only, never reachable from lift; and a person walking past a camera."""
 
+import contextlib
 import importlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -88,3 +90,11 @@ def experiment(name: str) -> ModuleType:
     if folder not in sys.path:
         sys.path.append(folder)
     return importlib.import_module(name)
+
+
+@contextlib.contextmanager
+def quick_compilation() -> Iterator[None]:
+    """Half the compile time, for modules whose tests compile more than they compute."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)

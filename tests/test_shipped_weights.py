@@ -1,0 +1,62 @@
+"""The weights that ship lift a person well: the synthetic walk, which no training saw, clean 2D."""
+
+import numpy as np
+import pytest
+from tiny import camera, film, walk
+
+import lift2to3 as l23
+from lift2to3.metrics import abs_mpjpe, mpjpe
+from lift2to3.pipeline.lift import WEIGHTS_FOLDER
+from lift2to3.skeletons import INDEX, SMPL_22
+
+MPJPE_MM = 150.0
+ABS_MPJPE_MM = 400.0
+DEEPEST_SOLE_MM = 100.0
+"""How deep under the floor a foot may get."""
+
+WEIGHTS = WEIGHTS_FOLDER / "small.safetensors"
+
+
+@pytest.fixture(scope="module")
+def lifted() -> tuple[np.ndarray, l23.Motion]:
+    """The true points of a walk, and what comes of a detector's view of it."""
+    points = walk(90)
+    return points, l23.lift(film(points, camera(), "halpe26"), camera())
+
+
+def test_the_weights_are_small_and_have_a_card():
+    assert WEIGHTS.stat().st_size <= 20e6
+    card = WEIGHTS.with_suffix(".md").read_text()
+    assert "licence" in card.lower() and len(card) > 300
+
+
+def test_a_walk_is_lifted_within_the_stated_errors(lifted):
+    points, motion = lifted
+    assert motion.valid.all()
+    body = slice(len(SMPL_22))
+    found, true = motion.joints_world[:, body].astype(float), points[:, body]
+    relative = mpjpe(found, true, (INDEX["left_hip"], INDEX["right_hip"])).mean()
+    absolute = abs_mpjpe(found, true).mean()
+    print(f"MPJPE {relative:.1f} mm, Abs-MPJPE {absolute:.1f} mm")
+    assert relative < MPJPE_MM
+    assert absolute < ABS_MPJPE_MM
+
+
+def test_the_feet_are_on_the_floor(lifted):
+    soles = lifted[1].joints_world[
+        :, [INDEX[f"{side}_{part}"] for side in ("left", "right") for part in ("heel", "big_toe")], 2
+    ]
+    assert 1e3 * soles.min() > -DEEPEST_SOLE_MM
+    assert np.median(soles.min(1)) < 0.1
+
+
+def test_the_person_has_the_picture_s_left_and_right(lifted):
+    points, motion = lifted
+    across = lambda p: p[:, INDEX["left_hip"]] - p[:, INDEX["right_hip"]]  # noqa: E731
+    assert ((across(motion.joints_world) * across(points)).sum(-1) > 0).mean() > 0.9
+
+
+def test_the_motion_lies_on_the_observed_rays(lifted):
+    points, motion = lifted
+    off_px = np.linalg.norm(camera().project(motion.joints_world) - camera().project(points), axis=-1)
+    assert np.median(off_px) < 15
