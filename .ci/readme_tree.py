@@ -25,7 +25,7 @@ FILES = {
     "lift2to3/demo_clip.npz": "the clip of `lift2to3 demo`: keypoints, camera, truth",
     "lift2to3/weights/small.safetensors": "the default checkpoint",
     "lift2to3/weights/small.md": "its model card",
-    "lift2to3/weights/small.scores.json": "what it was measured to reach: the README's and the card's figures",
+    "lift2to3/weights/small.scores.json": "measured scores; README and card quote them",
 }
 
 
