@@ -31,11 +31,9 @@ def seen() -> np.ndarray:
 # --- keypoints
 
 
-@pytest.mark.parametrize("name", SKELETONS)
+@pytest.mark.parametrize("name", [name for name, s in SKELETONS.items() if len(s.joints) != 17])
 def test_a_wrong_joint_count_names_the_formats_that_fit(name):
     count = len(SKELETONS[name].joints)
-    if count == 17:
-        return  # it fits
     with pytest.raises(ValueError, match=f"have {count} joints, skeleton 'coco17' has 17; .*{name}"):
         l23.as_keypoints(np.full((9, count, 2), 300.0), skeleton="coco17")
 
