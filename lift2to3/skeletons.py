@@ -168,7 +168,7 @@ SKELETONS: Final[Mapping[str, Skeleton]] = {
             neck="mid_shoulder",
         ),
         _same("body25", _BODY_25, neck="mid_shoulder"),
-        _same(  # its "neck" is MPII's upper neck, the base of the skull: SMPL's head joint
+        _same(  # its "neck" lies at the base of the neck (measured on real detections), "head" is the top
             "body25b",
             (
                 *_COCO_17,
@@ -177,7 +177,6 @@ SKELETONS: Final[Mapping[str, Skeleton]] = {
                 *_side("left", "big_toe", "small_toe", "heel"),
                 *_side("right", "big_toe", "small_toe", "heel"),
             ),
-            neck="head",
             head="head_top",
         ),  # fmt: skip
         _same(

@@ -62,7 +62,6 @@ MEANS = {
     ("halpe26", "head"): "head_top",
     ("halpe26", "neck"): "mid_shoulder",
     ("body25", "neck"): "mid_shoulder",
-    ("body25b", "neck"): "head",
     ("body25b", "head"): "head_top",
     ("h36m17", "hip"): "mid_hip",
     ("h36m17", "left_foot"): "left_ankle",
