@@ -72,7 +72,7 @@ TREE_ORDER: Final = tuple(sorted(range(len(CANONICAL)), key=_depth))
 BONES: Final = tuple((int(PARENTS[row]), row) for row in TREE_ORDER if PARENTS[row] >= 0)
 """(parent, child) rows: what a stick figure draws and what a bone length is measured along."""
 
-MIRROR: Final = np.array([INDEX[mirror_name(name)] for name in CANONICAL])
+MIRROR: Final = np.array([INDEX[mirror_name(name)] for name in CANONICAL], dtype=np.int32)
 """Row of the same point on the body's other side (an involution)."""
 
 FOOT_POINTS: Final = tuple(

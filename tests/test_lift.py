@@ -164,7 +164,8 @@ def test_a_long_clip_takes_several_calls(lift, monkeypatch):
     assert seen == [(done, 6) for done in range(1, 7)]
     assert long.joints_world.shape == (112, len(CANONICAL), 3)
     start = lift(l23.as_keypoints(keypoints.xy_px[:48]), camera())
-    assert distance_mm(start.joints_world[:31], long.joints_world[:31]) < 0.1, "the same two windows"
+    # smoothing sees two frames ahead, into the third window
+    assert distance_mm(start.joints_world[:29], long.joints_world[:29]) < 0.1, "the same two windows"
 
 
 @pytest.mark.parametrize("frames", [2, 5, FRAMES - 1, FRAMES, FRAMES + 1])
@@ -196,7 +197,8 @@ def test_more_steps_are_another_sample_of_the_same_motion(lift, still):
 def test_mirroring_the_picture_mirrors_the_motion(lifter, still):
     both = l23.Lifter(lifter.params, lifter.model, lifter.multiview, lifter.frames, mirror=True)
     motion = both.lift(still[0], camera(), STEPS)
-    assert distance_mm(motion.joints_world, still[1].joints_world) > 1
+    alone = l23.Lifter(lifter.params, lifter.model, lifter.multiview, lifter.frames, mirror=False)
+    assert distance_mm(motion.joints_world, alone.lift(still[0], camera(), STEPS).joints_world) > 1
     flip, before = np.diag([-1.0, 1, 1]), camera()
     mirrored = l23.Camera(K, flip @ before.R @ flip, flip @ before.t, SIZE)
     people = (walk() @ flip)[:, MIRROR]

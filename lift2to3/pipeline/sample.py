@@ -21,7 +21,7 @@ Sampler = Callable[[Params, View, Array, Array, Array], tuple[Array, Array]]
 
 def mirror_points(points: Float[Array, "*batch joints coord"]) -> Float[Array, "*batch joints coord"]:
     """Left and right swapped by reflecting x: of 3D points in a canonical frame, or of image points."""
-    return points[..., MIRROR, :].at[..., 0].multiply(-1.0)
+    return jnp.take(points, jnp.asarray(MIRROR), axis=-2).at[..., 0].multiply(-1.0)
 
 
 def mirror_view(view: View) -> View:
@@ -66,7 +66,7 @@ def sample_windows(
         other = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(n), *leaf.shape)), mirror_view(view))
         views = jax.tree.map(lambda *both: jnp.concatenate(both), views, other)
         n = jnp.concatenate([n, mirror_points(n)])
-        confidence = jnp.concatenate([confidence, confidence[..., MIRROR]])
+        confidence = jnp.concatenate([confidence, jnp.take(confidence, jnp.asarray(MIRROR), axis=-1)])
         noise = jnp.concatenate([noise, noise])
     rig, condition = jax.vmap(functools.partial(set_up, config=config))(views, n, confidence)
     lift = jax.vmap(functools.partial(lift_views, config=config))
