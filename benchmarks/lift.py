@@ -3,7 +3,7 @@
     python benchmarks/lift.py
 
 Times are medians of ``--repeats`` runs in one process, so that their ratios mean something on a busy
-machine too. Two to five minutes on two CPU cores. The issue's limits, on two cores: 120 frames warm in
+machine too. Two to five minutes on two CPU cores. The limits to hold, on two cores: 120 frames warm in
 1.5 s, a fresh process in 10 s, ten minutes of motion in linear time and flat memory up to 1 GB.
 """
 

@@ -80,7 +80,9 @@ def render(scores: dict[str, Any]) -> str:
         parts.append("")
     if "speed" in scores:
         parts += ["Speed on 2 CPU cores (`benchmarks/lift.py`):", "", "| what | |", "|---|---:|"]
-        parts += [f"| {what} | {value:.3g} |" for what, value in scores["speed"].items()]
+        for what, value in scores["speed"].items():
+            number = f"{value:.0f} MB" if what.endswith("_mb") else f"{value:.2f} s"
+            parts.append(f"| {what.removesuffix('_mb').replace('_', ' ')} | {number} |")
         parts.append("")
     return "\n".join(parts).rstrip()
 
