@@ -68,7 +68,7 @@ def render(scores: dict[str, Any]) -> str:
     if "real" in scores:
         parts += [
             "Real detections, one camera at a time, against the triangulation of all four "
-            "(`tools/real_check.py`):",
+            "(`tools/real_check.py`; this capture also settled what BODY_25B's neck means):",
             "",
             "| camera | root m | MPJPE mm | PA-MPJPE mm | Abs-MPJPE mm | lowest foot m |",
             "|---|---:|---:|---:|---:|---:|",
