@@ -1,12 +1,19 @@
-"""The kinematic tree: forward kinematics of any rigid skeleton, with any leading batch axes."""
+"""The kinematic body: forward kinematics of any rigid skeleton, and the one of the canonical points.
+
+`BodyMotion` poses our own skeleton: the canonical points as one tree in which the 22 SMPL joints turn.
+At rest it stands in a T-pose, every frame aligned: x to its left, y up, z forward, as SMPL has them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
+
+from lift2to3.skeletons import CANONICAL, INDEX, PARENTS, SMPL_22
 
 
 def tree_levels(parents: Sequence[int] | Int[np.ndarray, "joints"]) -> list[np.ndarray]:
@@ -74,3 +81,49 @@ def forward_kinematics(
         xp.concatenate(level_rotations, axis=-3)[..., back, :, :],
         xp.concatenate(level_positions, axis=-2)[..., back, :],
     )
+
+
+BODY_JOINTS: Final = SMPL_22
+"""The canonical points that turn, in the order of `BodyMotion.rotations`: the first 22 canonical rows."""
+
+JOINT_PARENTS: Final = PARENTS[: len(SMPL_22)]
+"""Row of each turning joint's parent; -1 for the pelvis."""
+
+
+def pose_body(
+    rest_offsets: Float[Array | np.ndarray, "*#batch 38 3"],
+    rotations: Float[Array | np.ndarray, "*#batch 22 3 3"],
+    root_translation: Float[Array | np.ndarray, "*#batch 3"],
+) -> tuple[Float[Array | np.ndarray, "*batch 22 3 3"], Float[Array | np.ndarray, "*batch 38 3"]]:
+    """The joints' frames and all canonical points in the world, of a `BodyMotion`'s arrays.
+
+    Args:
+        rest_offsets: each point from its parent at rest, metres.
+        rotations: each joint's frame relative to its parent's; the pelvis's to the world.
+        root_translation: the pelvis in the world, metres.
+    """
+    xp = np if isinstance(rotations, np.ndarray) else jnp
+    riders = len(CANONICAL) - len(SMPL_22)
+    still = xp.broadcast_to(xp.eye(3, dtype=rotations.dtype), (*rotations.shape[:-3], riders, 3, 3))
+    every = xp.concatenate([rotations, still], axis=-3)
+    frames, points = forward_kinematics(PARENTS, rest_offsets, every, root_translation)
+    return frames[..., : len(SMPL_22), :, :], points
+
+
+REFERENCE_LEG_M: Final = 0.83
+"""Leg of a person of about 1.73 m, hip joint to ankle joint."""
+
+_LEG_ROWS: Final = [INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("knee", "ankle")]
+
+
+def leg_length(rest_offsets: Float[np.ndarray, "38 3"]) -> float:
+    """Thigh and shin, the mean of both legs, metres: what bodies' sizes are compared by."""
+    return float(np.linalg.norm(rest_offsets[_LEG_ROWS], axis=1).sum() / 2)
+
+
+def swing(start: Float[np.ndarray, "3"], end: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:
+    """The smallest rotation that takes one direction to another; not for opposite ones."""
+    start, end = start / np.linalg.norm(start), end / np.linalg.norm(end)
+    x, y, z = np.cross(start, end)
+    skew = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.eye(3) + skew + skew @ skew / (1 + start @ end)

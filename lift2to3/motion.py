@@ -1,4 +1,4 @@
-"""The records at the border: 2D `Keypoints` in, absolute 3D `Motion` out."""
+"""The records at the border: 2D `Keypoints` in, absolute 3D `Motion` and posed `BodyMotion` out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lift2to3.skeletons import SKELETONS, Skeleton, get_skeleton
+from lift2to3.skeletons import CANONICAL, SKELETONS, SMPL_22, Skeleton, get_skeleton
 
 
 class Keypoints(NamedTuple):
@@ -61,18 +61,49 @@ class Motion(NamedTuple):
 
         The file appears whole or not at all.
         """
-        path = Path(path)
-        if path.suffix != ".npz":
-            path = path.with_name(path.name + ".npz")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            with part.open("wb") as file:
-                np.savez_compressed(file, allow_pickle=False, **self._asdict(), frame="world, z up, metres")
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-        return path
+        return _save_record(self, path)
+
+
+class BodyMotion(NamedTuple):
+    """Motion of a rigid skeleton: bones of one person that keep their lengths, posed by rotations.
+
+    The skeleton is `lift2to3.body`'s: the 22 SMPL joints turn, the other canonical points ride on
+    them. At rest it stands in a T-pose with every joint's axes aligned: x to its left, y up, z forward.
+    Everything is finite: frames without support are filled in, and not `valid`.
+
+    Attributes:
+        root_translation: (time, 3) the pelvis in the world, metres, z up, floor z = 0.
+        rotations: (time, 22, 3, 3) each joint's frame relative to its parent's; the pelvis's
+            relative to the world.
+        rest_offsets: (38, 3) each canonical point from its parent at rest, metres. The pelvis's is 0.
+        fps: frames per second.
+        valid: (time,) bool; False where nothing supports the frame.
+    """
+
+    root_translation: np.ndarray
+    rotations: np.ndarray
+    rest_offsets: np.ndarray
+    fps: float
+    valid: np.ndarray
+
+    def save(self, path: str | Path) -> Path:
+        """Write ``.npz`` with the fields above under their own names; returns the path written."""
+        return _save_record(self, path)
+
+
+def _save_record(record: Motion | BodyMotion, path: str | Path) -> Path:
+    path = Path(path)
+    if path.suffix != ".npz":
+        path = path.with_name(path.name + ".npz")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **record._asdict(), frame="world, z up, metres")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
 
 
 def load_motion(path: str | Path) -> Motion:
@@ -96,6 +127,37 @@ def load_motion(path: str | Path) -> Motion:
     if fps.ndim or not fps > 0:
         raise ValueError(f"{path}: fps is {fps.tolist()}; wanted one number above 0")
     return Motion(joints, names, float(fps), valid.astype(bool), spread)
+
+
+def load_body_motion(path: str | Path) -> BodyMotion:
+    """Read what `BodyMotion.save` wrote.
+
+    Raises:
+        ValueError: not such a file (the message says which field is missing or wrong).
+    """
+    fields = load_arrays(path, needed=BodyMotion._fields)
+    count = len(fields["root_translation"]) if fields["root_translation"].ndim else 0
+    shapes = {
+        "root_translation": (count, 3), "rotations": (count, len(SMPL_22), 3, 3),
+        "rest_offsets": (len(CANONICAL), 3), "fps": (), "valid": (count,),
+    }  # fmt: skip
+    for name, shape in shapes.items():
+        if fields[name].shape != shape:
+            raise ValueError(f"{path}: {name} is {fields[name].shape}, wanted {shape}")
+        if not np.isfinite(fields[name]).all():
+            raise ValueError(f"{path}: {name} is not finite everywhere")
+    if not fields["fps"] > 0:
+        raise ValueError(f"{path}: fps is {fields['fps'].tolist()}; wanted one number above 0")
+    turns = fields["rotations"].reshape(-1, 3, 3).astype(float)
+    if (
+        not np.allclose(turns @ turns.swapaxes(1, 2), np.eye(3), atol=1e-3)
+        or (np.linalg.det(turns) < 0).any()
+    ):
+        raise ValueError(f"{path}: rotations are not orthonormal with determinant +1")
+    return BodyMotion(
+        fields["root_translation"], fields["rotations"], fields["rest_offsets"],
+        float(fields["fps"]), fields["valid"].astype(bool),
+    )  # fmt: skip
 
 
 _PICKLED = "it holds pickled Python objects, which can run code when opened; save plain arrays"

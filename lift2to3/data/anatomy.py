@@ -14,11 +14,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from lift2to3.body import REFERENCE_LEG_M
 from lift2to3.formats.bvh import Bvh
 from lift2to3.skeletons import CANONICAL, INDEX
-
-REFERENCE_LEG_M: Final = 0.83
-"""Leg of a person of about 1.73 m, hip joint to ankle joint."""
 
 _HEAD: Final[Mapping[str, tuple[float, float, float]]] = {
     "head_top": (0.0, 0.11, 0.0),
