@@ -1,0 +1,265 @@
+"""Pickles read without running anything in them: arrays and plain containers come out, or an error does.
+
+A pickle is a program: it names functions of any module and has them called. Here each name stands for
+an inert record of this file, which only keeps what the pickle hands it, or it ends the reading. Once all
+is read, the records turn into NumPy arrays: from their stored bytes, never by code from the file.
+
+Known names: NumPy's arrays and scalars, SciPy's compressed sparse matrices (read as dense arrays) and the
+two chumpy arrays that SMPL's files hold (read as their stored values; chumpy need not be there).
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+LARGEST_DENSE: Final = 2**27
+"""A sparse matrix of more entries than this (1 GB) is refused: a short file can claim any size."""
+
+
+def load_pickle(path: str | Path) -> Any:
+    """The pickle's value, of None, numbers, strings, bytes, list, tuple, dict, set and arrays only.
+
+    Python 2's strings are read as latin-1. Arrays are read-only: they are views of the file's bytes.
+
+    Raises:
+        ValueError: not a pickle, a damaged one, or one that names anything else (the message says what).
+        FileNotFoundError: there is no such file.
+    """
+    content = Path(path).read_bytes()
+    try:
+        return _plain(_Reader(io.BytesIO(content), encoding="latin1").load(), {})
+    except _ForbiddenError as error:
+        raise ValueError(
+            f"{path}: the pickle asks for {error}, which is not read because it could run code; wanted "
+            "NumPy arrays and plain containers only (save those, best as an npz)"
+        ) from error
+    except Exception as error:  # damaged opcodes end in nearly every kind of error
+        raise ValueError(
+            f"{path}: not a pickle, or a damaged one ({type(error).__name__}: {error})"
+        ) from error
+
+
+class _ForbiddenError(Exception):
+    """The name of what a pickle must not ask for."""
+
+
+class _Inert:
+    """Keeps what the pickle gives it and does nothing."""
+
+    given: tuple[Any, ...] = ()
+    state: Any = None
+
+    def __new__(cls, *given: Any) -> _Inert:
+        made = super().__new__(cls)
+        made.given = given
+        return made
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+    def value(self, plain: Callable[[Any], Any]) -> Any:
+        """What it stands for; ``plain`` converts a part of it."""
+        raise ValueError(f"{type(self).__name__.strip('_')} stands where a value should")
+
+
+class _Class(_Inert):
+    """``numpy.ndarray`` or ``object``, named as an argument."""
+
+
+class _Dtype(_Inert):
+    """``numpy.dtype(code, align, copy)``, the byte order in its state."""
+
+    def dtype(self) -> np.dtype:
+        code, order = self.given[0], self.state[1]
+        if not re.fullmatch(r"[biufcSU]\d{1,6}|O8?", code):
+            raise ValueError(f"an array of dtype {code!r}; wanted numbers, strings or plain objects")
+        return np.dtype(order + code if order in ("<", ">") else code)
+
+
+class _Array(_Inert):
+    """``_reconstruct(ndarray, (0,), b"b")``, then (version, shape, dtype, Fortran order, bytes)."""
+
+    def value(self, plain: Callable[[Any], Any]) -> np.ndarray:
+        shape, dtype, fortran, data = self.state[-4:]
+        return _array(data, dtype, shape, fortran, plain)
+
+
+class _FromBuffer(_Inert):
+    """An array of pickle protocol 5: (bytes, dtype, shape, order[, order of the axes])."""
+
+    def value(self, plain: Callable[[Any], Any]) -> np.ndarray:
+        data, dtype, shape, order, *axes = self.given
+        array = _array(data, dtype, shape, order == "F", plain)
+        return array.transpose(*axes) if axes and axes[0] is not None else array
+
+
+class _Scalar(_Inert):
+    """A NumPy number: (dtype, bytes)."""
+
+    def value(self, plain: Callable[[Any], Any]) -> Any:
+        dtype, data = self.given
+        return _array(data, dtype, (), False, plain)[()]
+
+
+class _Sparse(_Inert):
+    """A compressed sparse matrix; its attributes are the state."""
+
+    by_column = True
+
+    def value(self, plain: Callable[[Any], Any]) -> np.ndarray:
+        shape = self.state["_shape"] if "_shape" in self.state else self.state["shape"]
+        rows, columns = plain(shape)
+        if rows < 0 or columns < 0 or rows * columns > LARGEST_DENSE:
+            raise ValueError(f"a sparse matrix of {rows} × {columns}; wanted at most {LARGEST_DENSE} entries")
+        data, inner, starts = (plain(self.state[key]) for key in ("data", "indices", "indptr"))
+        outer = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+        if inner.min(initial=0) < 0 or not len(outer) == len(inner) == len(data):
+            raise ValueError("a sparse matrix whose indices do not fit")
+        dense = np.zeros((rows, columns), data.dtype)
+        np.add.at(dense, (inner, outer) if self.by_column else (outer, inner), data)
+        return dense
+
+
+class _SparseByRow(_Sparse):
+    by_column = False
+
+
+class _Chumpy(_Inert):
+    """``chumpy.ch.Ch``: the array is its attribute ``x``."""
+
+    def value(self, plain: Callable[[Any], Any]) -> np.ndarray:
+        return np.asarray(plain(self.state["x"]))
+
+
+class _ChumpySelect(_Inert):
+    """``chumpy.reordering.Select``: chosen entries of another, flattened, in a shape of their own."""
+
+    def value(self, plain: Callable[[Any], Any]) -> np.ndarray:
+        chosen = np.asarray(plain(self.state["a"])).ravel()[plain(self.state["idxs"])]
+        shape = plain(self.state.get("preferred_shape"))
+        return chosen if shape is None else chosen.reshape(shape)
+
+
+class _Reconstructor:
+    """``copy_reg._reconstructor(class, object, None)``: an empty instance."""
+
+    def __new__(cls, kind: Any, base: Any, state: Any) -> Any:
+        if not (isinstance(kind, type) and issubclass(kind, _Inert)):
+            raise ValueError(f"an instance of {kind!r}")
+        return kind()
+
+    def __setstate__(self, state: Any) -> None:
+        """Bars a pickle from setting attributes of the class itself."""
+
+
+class _Encoded(_Reconstructor):
+    """``_codecs.encode(text, "latin1")`` and ``bytes()``: how Python 3 writes bytes for Python 2."""
+
+    def __new__(cls, text: str = "", encoding: str = "latin1") -> bytes:
+        if encoding != "latin1":
+            raise ValueError(f"bytes encoded as {encoding!r}; wanted 'latin1'")
+        return text.encode("latin1")
+
+
+_KNOWN: Final[dict[str, type]] = {
+    "numpy.ndarray": _Class,
+    "numpy.dtype": _Dtype,
+    **{
+        f"{core}.{name}": kind
+        for core in ("numpy.core", "numpy._core")  # NumPy 1 and 2
+        for name, kind in {
+            "multiarray._reconstruct": _Array,
+            "multiarray.scalar": _Scalar,
+            "numeric._frombuffer": _FromBuffer,
+        }.items()
+    },
+    **{
+        f"scipy.sparse.{old}{layout}.{layout}_{name}": kind
+        for old in ("", "_")  # before SciPy 1.8 and since
+        for layout, kind in (("csc", _Sparse), ("csr", _SparseByRow))
+        for name in ("matrix", "array")
+    },
+    "chumpy.ch.Ch": _Chumpy,
+    "chumpy.reordering.Select": _ChumpySelect,
+    "_codecs.encode": _Encoded,
+    **{
+        f"{module}.{name}": kind
+        for builtins, copy in (("__builtin__", "copy_reg"), ("builtins", "copyreg"))  # Python 2 and 3
+        for module, name, kind in (
+            (builtins, "object", _Class),
+            (builtins, "bytes", _Encoded),
+            (builtins, "set", set),
+            (copy, "_reconstructor", _Reconstructor),
+        )
+    },
+}
+"""What a pickle may name, and what it gets for it."""
+
+
+class _Reader(pickle._Unpickler):
+    """Python's own reader, each name looked up in the table above.
+
+    The one written in Python, as the C one reserves whatever memory a damaged file claims to need.
+    """
+
+    dispatch = pickle._Unpickler.dispatch | {
+        pickle.BYTEARRAY8[0]: pickle._Unpickler.dispatch[pickle.BINBYTES8[0]]  # likewise
+    }
+
+    def find_class(self, module: str, name: str) -> Any:
+        if f"{module}.{name}" not in _KNOWN:
+            raise _ForbiddenError(f"{module}.{name}")
+        return _KNOWN[f"{module}.{name}"]
+
+    def get_extension(self, code: int) -> Any:
+        raise _ForbiddenError(f"the registered extension {code}")
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise _ForbiddenError(f"the object outside the file {pid!r}")
+
+
+def _array(data: Any, dtype: Any, shape: Any, fortran: Any, plain: Callable[[Any], Any]) -> np.ndarray:
+    """The array of these bytes; of a list of plain values where the dtype is object."""
+    if not (isinstance(dtype, _Dtype) and all(isinstance(n, int) and n >= 0 for n in shape)):
+        raise ValueError(f"an array of shape {shape!r} and dtype {dtype!r}")
+    kind = dtype.dtype()
+    if kind.hasobject:
+        flat = np.empty(len(data), object)
+        for i, item in enumerate(plain(data)):
+            flat[i] = item
+    else:
+        data = data.encode("latin1") if isinstance(data, str) else data
+        flat = np.frombuffer(data, kind) if len(data) else np.empty(0, kind)
+    return flat.reshape(shape, order="F" if fortran else "C")
+
+
+_UNFINISHED: Final = object()
+
+
+def _plain(value: Any, done: dict[int, Any]) -> Any:
+    """The same with arrays for inert records; what is there twice is converted once."""
+    if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
+        return value
+    if id(value) not in done:
+        done[id(value)] = _UNFINISHED
+        done[id(value)] = _converted(value, lambda part: _plain(part, done))
+    if done[id(value)] is _UNFINISHED:
+        raise ValueError("a value that contains itself")
+    return done[id(value)]
+
+
+def _converted(value: Any, plain: Callable[[Any], Any]) -> Any:
+    if isinstance(value, dict):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return type(value)(map(plain, value))
+    if isinstance(value, _Inert):
+        return value.value(plain)
+    raise ValueError(f"{value!r} stands where a value should")
