@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from lift2to3.skeletons import CANONICAL, INDEX, PARENTS, SMPL_22
+from lift2to3.skeletons import INDEX, PARENTS, SMPL_22, TREE_ORDER
 
 
 def tree_levels(parents: Sequence[int] | Int[np.ndarray, "joints"]) -> list[np.ndarray]:
@@ -102,13 +102,29 @@ def pose_body(
         rotations: each joint's frame relative to its parent's; the pelvis's to the world.
         root_translation: the pelvis in the world, metres.
     """
-    xp = np if isinstance(rotations, np.ndarray) else jnp
-    riders = len(CANONICAL) - len(SMPL_22)
-    still = xp.broadcast_to(xp.eye(3, dtype=rotations.dtype), (*rotations.shape[:-3], riders, 3, 3))
-    every = xp.concatenate([rotations, still], axis=-3)
-    frames, points = forward_kinematics(PARENTS, rest_offsets, every, root_translation)
-    return frames[..., : len(SMPL_22), :, :], points
+    xp = np if all(isinstance(x, np.ndarray) for x in (rest_offsets, rotations, root_translation)) else jnp
+    levels = tree_levels(JOINT_PARENTS)
+    chain = [rotations[..., levels[0], :, :]]
+    for above, level in zip(levels[:-1], levels[1:], strict=True):
+        parent = np.searchsorted(above, JOINT_PARENTS[level])
+        chain.append(chain[-1][..., parent, :, :] @ rotations[..., level, :, :])
+    frames = xp.concatenate(chain, axis=-3)[..., np.argsort(np.concatenate(levels)), :, :]
+    bones = xp.einsum("...pij,...pj->...pi", frames[..., PARENTS.clip(0), :, :], rest_offsets)
+    paths = xp.asarray(_PATHS, dtype=bones.dtype)  # a point is the sum of the bones that lead to it
+    return frames, root_translation[..., None, :] + xp.einsum("pq,...qi->...pi", paths, bones)
 
+
+def _paths() -> np.ndarray:
+    """(points, points): whether the bone to the second leads from the pelvis to the first."""
+    paths = np.eye(len(PARENTS), dtype=np.float32)
+    for row in TREE_ORDER:
+        if PARENTS[row] >= 0:
+            paths[row] += paths[PARENTS[row]]
+    paths[:, PARENTS < 0] = 0.0
+    return paths
+
+
+_PATHS: Final = _paths()
 
 REFERENCE_LEG_M: Final = 0.83
 """Leg of a person of about 1.73 m, hip joint to ankle joint."""

@@ -25,6 +25,7 @@ from lift2to3.skeletons import CANONICAL, PARENTS
 
 JOINTS: Final = len(BODY_JOINTS)
 _ANGLES: Final = 3 * JOINTS
+_UNKNOWNS: Final = _ANGLES + 3
 
 
 def _moved_by() -> np.ndarray:
@@ -96,14 +97,17 @@ class _Linear(NamedTuple):
     contact: Float[Array, "time 4 3 69"]
 
 
+class _Progress(NamedTuple):
+    """The best poses so far, the problem around them, and Levenberg's damping."""
+
+    poses: Poses
+    linear: _Linear
+    damping: Float[Array, ""]
+
+
 def turn_rates(rotations: Float[Array, "time 22 3 3"]) -> Float[Array, "less 22 3"]:
     """What takes each joint's rotation to the next frame's, axis times angle in its own frame."""
     return axis_angle_from_matrix(jnp.einsum("tjki,tjkl->tjil", rotations[:-1], rotations[1:]))
-
-
-def _posed(poses: Poses, terms: Terms) -> tuple[Array, Array]:
-    frames, points = pose_body(terms.rest_offsets, poses.rotations, poses.root)
-    return jnp.asarray(frames), jnp.asarray(points)
 
 
 def _skew(v: Float[Array, "*batch 3"]) -> Float[Array, "*batch 3 3"]:
@@ -135,15 +139,6 @@ def _points_jacobian(
     return jnp.concatenate([turned.reshape(*points.shape, _ANGLES), step], axis=-1)
 
 
-def _tangents(poses: Poses, terms: Terms) -> tuple[Array, Array, Array]:
-    """Poses' tangents, their distance from the prior's mean, and how far they are beyond the limits."""
-    relative = jnp.einsum("jki,tjkl->tjil", terms.mean_rotations, poses.rotations[:, 1:])
-    tangent = axis_angle_from_matrix(relative)
-    flat = tangent.reshape(len(tangent), -1)
-    beyond = flat - flat.clip(terms.tangent_low[None], terms.tangent_high[None])
-    return tangent, flat - terms.tangent_mean[None], beyond
-
-
 def _point_forces(points: Array, terms: Terms, stiffness: Stiffness) -> tuple[Array, Array, Array]:
     """Energy of targets and floor, its gradient by the points, and the points' 3×3 weights."""
     error = points - terms.targets
@@ -157,54 +152,57 @@ def _point_forces(points: Array, terms: Terms, stiffness: Stiffness) -> tuple[Ar
     return energy, force.at[..., 2].add(lift), terms.precision.at[..., 2, 2].add(weight)
 
 
-def _energy(poses: Poses, terms: Terms, stiffness: Stiffness) -> Float[Array, ""]:
-    _, points = _posed(poses, terms)
-    total, _, _ = _point_forces(points, terms, stiffness)
-    _, off_mean, beyond = _tangents(poses, terms)
-    total += 0.5 * jnp.einsum("ti,ij,tj->", off_mean, terms.tangent_precision, off_mean)
-    total += 0.5 * stiffness.limit * (beyond**2).sum()
-    total += 0.5 * stiffness.turning * ((turn_rates(poses.rotations) - terms.turn_rate) ** 2).sum()
-    total += 0.5 * stiffness.stepping * ((jnp.diff(poses.root, axis=0) - terms.root_step) ** 2).sum()
-    slid = jnp.diff(points[:, CONTACT_ROWS], axis=0)
-    return total + 0.5 * (terms.planted[..., None] * slid**2).sum()
-
-
 def _back_and_forth(steps: Float[Array, "less n"]) -> Float[Array, "time n"]:
     """Transpose of the difference along time."""
     return jnp.pad(steps, ((1, 0), (0, 0))) - jnp.pad(steps, ((0, 1), (0, 0)))
 
 
 def _linearise(poses: Poses, terms: Terms, stiffness: Stiffness) -> _Linear:
-    frames, points = _posed(poses, terms)
-    jacobian = _points_jacobian(frames, points)
-    _, force, weight = _point_forces(points, terms, stiffness)
+    frames, points = pose_body(terms.rest_offsets, poses.rotations, poses.root)
+    jacobian = _points_jacobian(jnp.asarray(frames), jnp.asarray(points))
+    energy, force, weight = _point_forces(jnp.asarray(points), terms, stiffness)
     gradient = jnp.einsum("tpi,tpin->tn", force, jacobian)
     weighted = jnp.einsum("tpij,tpjn->tpin", weight, jacobian)
-    rows = jacobian.shape[1] * 3
-    flat = (jacobian.reshape(-1, rows, _ANGLES + 3), weighted.reshape(-1, rows, _ANGLES + 3))
-    block = jnp.einsum("trn,trm->tnm", *flat)
-
-    tangent, off_mean, beyond = _tangents(poses, terms)
-    chain = _inverse_right_jacobian(tangent)
-    pull = off_mean @ terms.tangent_precision + stiffness.limit * beyond
-    pull = jnp.einsum("tji,tjik->tjk", pull.reshape(tangent.shape), chain).reshape(len(tangent), -1)
-    gradient = gradient.at[:, 3:_ANGLES].add(pull)
-    prior = jnp.broadcast_to(terms.tangent_precision, (len(tangent), *terms.tangent_precision.shape))
-    at_limit = stiffness.limit * (beyond != 0)
-    prior = prior + jnp.einsum("ti,ij->tij", at_limit, jnp.eye(prior.shape[-1]))
-    five = prior.reshape(-1, JOINTS - 1, 3, JOINTS - 1, 3)
-    five = jnp.einsum("tjia,tjikl->tjakl", chain, five)
-    five = jnp.einsum("tjakl,tklb->tjakb", five, chain)
-    block = block.at[:, 3:_ANGLES, 3:_ANGLES].add(five.reshape(prior.shape))
-
-    turning = stiffness.turning * (turn_rates(poses.rotations) - terms.turn_rate)
-    stepping = stiffness.stepping * (jnp.diff(poses.root, axis=0) - terms.root_step)
-    along = jnp.concatenate([turning.reshape(len(turning), -1), stepping], axis=-1)
+    rows = (-1, jacobian.shape[1] * 3, _UNKNOWNS)
+    block = jnp.einsum("trn,trm->tnm", jacobian.reshape(rows), weighted.reshape(rows))
+    prior_energy, pull, prior_block = _pose_prior(poses, terms, stiffness)
+    turning, stepping = (
+        turn_rates(poses.rotations) - terms.turn_rate,
+        jnp.diff(poses.root, axis=0) - terms.root_step,
+    )
+    along = jnp.concatenate(
+        [stiffness.turning * turning.reshape(len(turning), -1), stiffness.stepping * stepping], axis=-1
+    )
     contact = jacobian[:, CONTACT_ROWS]
-    slid = terms.planted[..., None] * jnp.diff(points[:, CONTACT_ROWS], axis=0)
-    pulled = _back_and_forth(slid.reshape(len(slid), -1)).reshape(-1, *slid.shape[1:])
-    gradient = gradient + _back_and_forth(along) + jnp.einsum("tci,tcin->tn", pulled, contact)
-    return _Linear(_energy(poses, terms, stiffness), gradient, block, contact)
+    slid = jnp.diff(jnp.asarray(points)[:, CONTACT_ROWS], axis=0)
+    held = (terms.planted[..., None] * slid).reshape(len(slid), -1)
+    pulled = _back_and_forth(held).reshape(-1, *slid.shape[1:])
+    energy += prior_energy + 0.5 * (
+        stiffness.turning * (turning**2).sum() + stiffness.stepping * (stepping**2).sum()
+        + (terms.planted[..., None] * slid**2).sum()
+    )  # fmt: skip
+    gradient = gradient.at[:, 3:_ANGLES].add(pull) + _back_and_forth(along)
+    gradient += jnp.einsum("tci,tcin->tn", pulled, contact)
+    return _Linear(energy, gradient, block.at[:, 3:_ANGLES, 3:_ANGLES].add(prior_block), contact)
+
+
+def _pose_prior(poses: Poses, terms: Terms, stiffness: Stiffness) -> tuple[Array, Array, Array]:
+    """Energy of the Gaussian and the joint limits, and its gradient and block by the joints' turns."""
+    relative = jnp.einsum("jki,tjkl->tjil", terms.mean_rotations, poses.rotations[:, 1:])
+    tangent = axis_angle_from_matrix(relative)
+    flat = tangent.reshape(len(tangent), -1)
+    off_mean = flat - terms.tangent_mean[None]
+    beyond = flat - flat.clip(terms.tangent_low[None], terms.tangent_high[None])
+    pull = off_mean @ terms.tangent_precision
+    energy = 0.5 * ((pull * off_mean).sum() + stiffness.limit * (beyond**2).sum())
+    chain = _inverse_right_jacobian(tangent)
+    pull = jnp.einsum("tji,tjik->tjk", (pull + stiffness.limit * beyond).reshape(tangent.shape), chain)
+    at_limit = stiffness.limit * (beyond != 0)
+    block = terms.tangent_precision[None] + jnp.einsum("ti,ij->tij", at_limit, jnp.eye(flat.shape[1]))
+    block = block.reshape(-1, JOINTS - 1, 3, JOINTS - 1, 3)
+    block = jnp.einsum("tjia,tjikl->tjakl", chain, block)
+    block = jnp.einsum("tjakl,tklb->tjakb", block, chain)
+    return energy, pull.reshape(flat.shape), block.reshape(*flat.shape, flat.shape[1])
 
 
 def _solve(linear: _Linear, terms: Terms, stiffness: Stiffness, damping: Array, steps: int) -> Array:
@@ -252,13 +250,15 @@ def solve_poses(
         The poses and their energy (half the sum of squares).
     """
 
-    def iterate(_: Array, state: tuple[Poses, Array]) -> tuple[Poses, Array]:
-        poses, damping = state
-        linear = _linearise(poses, terms, stiffness)
-        tried = _stepped(poses, _solve(linear, terms, stiffness, damping, inner))
-        better = _energy(tried, terms, stiffness) < linear.energy
-        kept = jax.tree.map(lambda new, old: jnp.where(better, new, old), tried, poses)
-        return kept, jnp.where(better, damping / 4, damping * 8)
+    def iterate(_: Array, state: _Progress) -> _Progress:
+        step = _solve(state.linear, terms, stiffness, state.damping, inner)
+        tried = _stepped(state.poses, step)
+        linear = _linearise(tried, terms, stiffness)
+        better = linear.energy < state.linear.energy
+        damping = jnp.where(better, state.damping / 4, state.damping * 8)
+        new, old = _Progress(tried, linear, damping), state._replace(damping=damping)
+        return jax.tree.map(lambda a, b: jnp.where(better, a, b), new, old)
 
-    poses, _ = jax.lax.fori_loop(0, iterations, iterate, (poses, jnp.asarray(1.0)))
-    return poses, _energy(poses, terms, stiffness)
+    start = _Progress(poses, _linearise(poses, terms, stiffness), jnp.asarray(1.0))
+    end = jax.lax.fori_loop(0, iterations, iterate, start)
+    return end.poses, end.linear.energy
