@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -223,13 +224,13 @@ def _read_motion(
     body = [(n, line) for n, line in body if line.strip()]
     frames = _setting(path, len(lines), body[:1], "Frames:")
     seconds = _setting(path, len(lines), body[1:2], "Frame Time:")
-    if frames < 1 or frames != int(frames):
+    if not 1 <= frames < np.inf or frames != int(frames):
         raise ValueError(f"{path}, line {body[0][0]}: Frames: wanted 1 or more, found {frames:g}")
-    if seconds <= 0:
+    if not 1e-6 < seconds < 1e6:
         raise ValueError(f"{path}, line {body[1][0]}: Frame Time: wanted seconds above 0, found {seconds:g}")
     rows, channels = body[2:], sum(len(joint.channels or ()) for joint in hierarchy.joints)
-    values = np.empty((int(frames), channels))
-    for frame in range(min(len(rows), len(values))):
+    values = np.empty((min(int(frames), len(rows)), channels))
+    for frame in range(len(values)):
         number, line = rows[frame]
         words = line.split()
         if len(words) != channels:
@@ -241,13 +242,13 @@ def _read_motion(
             values[frame] = list(map(float, words))
         except ValueError as error:
             raise ValueError(f"{path}, line {number}: frame {frame}: {error}") from None
-    if len(rows) != len(values):
+    if len(rows) != frames:
         number = rows[len(values)][0] if len(rows) > len(values) else len(lines)
-        raise ValueError(f"{path}, line {number}: Frames: says {len(values)}, the file has {len(rows)}")
+        raise ValueError(f"{path}, line {number}: Frames: says {frames:.0f}, the file has {len(rows)}")
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if bad.size:
         raise ValueError(f"{path}, line {rows[bad[0]][0]}: frame {bad[0]} is not finite")
-    return values, _round_fps(1.0 / seconds)
+    return values, _rate(body[1][1].split()[-1])
 
 
 def _setting(path: Path, last_line: int, line: Sequence[tuple[int, str]], key: str) -> float:
@@ -263,9 +264,23 @@ def _setting(path: Path, last_line: int, line: Sequence[tuple[int, str]], key: s
         raise ValueError(f"{path}, line {number}: {key} wanted a number, found {words[-1]!r}") from None
 
 
-def _round_fps(fps: float) -> float:
-    """A Frame Time of 0.0333333 means 30 fps; rates within 0.1 % of a whole number are whole."""
-    return float(round(fps)) if round(fps) > 0 and abs(fps / round(fps) - 1) < 1e-3 else fps
+def _rate(frame_time: str) -> float:
+    """Frames per second of a Frame Time as it is spelled.
+
+    Files spell 1/30 as 0.0333333 or 0.0333. A whole number, or 1000/1001 of one (29.97, 59.94), is taken
+    where the spelling has too few digits to tell it from what was written, and the number as it stands
+    elsewhere: 0.0333667 is 30000/1001, not 30.
+    """
+    seconds = float(frame_time)
+    last_digit = float(Decimal(1).scaleb(int(Decimal(frame_time).as_tuple().exponent)))
+    near = last_digit + 1e-12 * seconds
+    whole = float(round(1 / seconds))
+    if whole > 0 and abs(1 / whole - seconds) <= near and abs(whole * seconds - 1) < 2.5e-3:
+        return whole
+    video = round(1.001 / seconds) * 1000 / 1001
+    if video > 0 and abs(1 / video - seconds) <= near and abs(video * seconds - 1) < 2e-4:
+        return video
+    return float(f"{1 / seconds:.12g}")
 
 
 def _columns(joints: Sequence[_Joint], kind: str) -> dict[tuple[int, ...], list[tuple[int, list[int]]]]:

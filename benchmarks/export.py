@@ -1,0 +1,123 @@
+"""How long each format takes to write a ten-minute clip, and how much memory.
+
+    python benchmarks/export.py
+
+Every figure is of a fresh process that reads a posed body and writes one format (or all), so that its
+peak memory is its own; loading the package, about 300 MB, is in the peak and not in the seconds. On a
+busy machine read the processor's seconds. About three minutes on two CPU cores. The limits to hold: 30 s
+and 1.5 GB a format.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+from scipy.ndimage import gaussian_filter1d
+from scipy.spatial.transform import Rotation
+
+from lift2to3.body import BODY_JOINTS
+from lift2to3.motion import BodyMotion
+from lift2to3.pipeline.export import FORMATS, export, read_motion_file
+from lift2to3.skeletons import CANONICAL, PARENTS
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What to time.
+
+    Attributes:
+        minutes: length of the clip.
+        rates: frames per second.
+        formats: names, and ``all`` for every one in one process.
+        clip: a posed body's npz to write instead, and print the figures of this process as json.
+        out: a json file for the figures; None prints only.
+    """
+
+    minutes: float = 10.0
+    rates: tuple[float, ...] = (30.0, 60.0)
+    formats: tuple[str, ...] = (*FORMATS, "all")
+    clip: Path | None = None
+    out: Path | None = None
+
+
+def turning_body(seconds: float, fps: float) -> BodyMotion:
+    """Every joint turns smoothly at random; bones of 10 to 30 cm that point anywhere."""
+    draw = np.random.default_rng(0)
+    frames = round(seconds * fps)
+    vectors = gaussian_filter1d(draw.normal(size=(frames, len(BODY_JOINTS), 3)), 0.3 * fps, axis=0)
+    turns = Rotation.from_rotvec((vectors / vectors.std()).reshape(-1, 3)).as_matrix()
+    bones = draw.normal(size=(len(CANONICAL), 3))
+    bones *= draw.uniform(0.1, 0.3, (len(CANONICAL), 1)) / np.linalg.norm(bones, axis=1, keepdims=True)
+    bones[PARENTS < 0] = 0
+    return BodyMotion(
+        (np.cumsum(draw.normal(size=(frames, 3)) / fps, axis=0) + [0, 0, 1]).astype(np.float32),
+        turns.reshape(frames, -1, 3, 3).astype(np.float32),
+        bones.astype(np.float32),
+        fps,
+        np.ones(frames, bool),
+    )
+
+
+def peak_memory_mb() -> float:
+    """The most that this process has held so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
+
+
+def write_clip(clip: Path, name: str) -> dict[str, float]:
+    """Seconds, peak memory and size of one export in this process."""
+    body = read_motion_file(clip)
+    with tempfile.TemporaryDirectory() as folder:
+        start, processor = time.perf_counter(), time.process_time()
+        files = export(body, folder, "clip", FORMATS if name == "all" else [name])
+        figures = {
+            "seconds": time.perf_counter() - start,
+            "processor_seconds": time.process_time() - processor,
+            "peak_mb": peak_memory_mb(),
+        }
+        return figures | {"file_mb": sum(file.stat().st_size for file in files) / 1e6}
+
+
+def main(config: Config) -> dict[str, dict[str, float]]:
+    """Time everything, print the table and return the figures."""
+    figures: dict[str, dict[str, float]] = {}
+    if config.clip is not None:
+        figures = {name: write_clip(config.clip, name) for name in config.formats}
+        print(json.dumps(figures))
+        return figures
+    table = Table(title=f"{config.minutes:g} minutes of motion on {os.cpu_count()} CPU cores")
+    for heading in ("what", "seconds", "processor s", "peak MB", "file MB"):
+        table.add_column(heading, justify="left" if heading == "what" else "right")
+    for fps in config.rates:
+        with tempfile.TemporaryDirectory() as folder:
+            clip = turning_body(60 * config.minutes, fps).save(Path(folder) / "clip.npz")
+            for name in config.formats:
+                command = [sys.executable, __file__, "--clip", str(clip), "--formats", name]
+                run = subprocess.run(command, check=True, capture_output=True, text=True)
+                figure = json.loads(run.stdout)[name]
+                figures[f"{name} at {fps:g} fps"] = figure
+                table.add_row(
+                    f"{name} at {fps:g} fps", f"{figure['seconds']:.2f}",
+                    f"{figure['processor_seconds']:.2f}", f"{figure['peak_mb']:.0f}",
+                    f"{figure['file_mb']:.1f}",
+                )  # fmt: skip
+    Console().print(table)
+    if config.out is not None:
+        config.out.write_text(json.dumps(figures, indent=2) + "\n")
+    return figures
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config, description=__doc__))

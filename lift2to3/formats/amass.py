@@ -1,0 +1,111 @@
+"""SMPL motion as npz: AMASS's form (SMPL-H, 52 joints) and the same for SMPL (24 joints).
+
+Keys: ``poses`` (time, 156 or 72) axis angles in radians, each joint relative to its parent; ``trans``
+(time, 3) metres; ``betas`` zeros; ``dmpls`` zeros; ``gender`` 'neutral'; ``mocap_framerate``. The world
+has z up and the floor at z = 0, as AMASS. Hands are zero: flat, as at rest.
+
+Two things differ from a fit of the body model itself. Our T-pose is a T-pose by definition, SMPL's
+template holds its bones a few degrees differently (legs splayed, shoulders low): that difference stays
+in the pose. And our bones have their own lengths, which no ``betas`` here describe: they stand beside
+as ``rest_offsets``. SMPL adds ``trans`` to a template whose pelvis is not at the origin:
+pelvis = trans + ``pelvis_at_rest``, which is why ``trans`` is not the pelvis (nor on the floor).
+Keys beyond AMASS's, which its readers skip: ``pelvis_at_rest``, ``rest_offsets``, ``valid``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from lift2to3.body import BODY_JOINTS
+from lift2to3.formats.joint_tree import check_body, orthonormal, quaternions_xyzw
+from lift2to3.formats.whole_file import whole_file
+from lift2to3.motion import BodyMotion, load_arrays
+from lift2to3.skeletons import CANONICAL
+
+Model = Literal["smplh", "smpl"]
+
+_POSE_NUMBERS: Final = {"smplh": 156, "smpl": 72}
+_BETAS: Final = {"smplh": 16, "smpl": 10}
+_OWN: Final = 3 * len(BODY_JOINTS)
+
+PELVIS_AT_REST_M: Final = (-0.00179506, -0.22333382, 0.02821918)
+"""The pelvis of SMPL-H's mean neutral body in its template (x left, y up, z forward)."""
+
+
+def write_smpl_npz(
+    path: str | Path,
+    body: BodyMotion,
+    model: Model = "smplh",
+    pelvis_at_rest: Sequence[float] = PELVIS_AT_REST_M,
+) -> Path:
+    """Write an AMASS-style npz (``model="smplh"``) or one for SMPL; it appears whole or not at all.
+
+    Args:
+        path: the file.
+        body: what to write.
+        model: whose poses: hands, where it has them, are zero.
+        pelvis_at_rest: joint 0 of the template that the file will be used with, metres.
+
+    Raises:
+        ValueError: a body that cannot be written; see `check_body`.
+    """
+    path = Path(path)
+    check_body(body)
+    turns = quaternions_xyzw(orthonormal(np.asarray(body.rotations, float)))
+    frames = len(turns)
+    poses = np.zeros((frames, _POSE_NUMBERS[model]))
+    poses[:, :_OWN] = Rotation.from_quat(turns.reshape(-1, 4)).as_rotvec().reshape(frames, _OWN)
+    fields: dict[str, Any] = {
+        "trans": np.asarray(body.root_translation, float) - np.asarray(pelvis_at_rest, float),
+        "poses": poses,
+        "betas": np.zeros(_BETAS[model]),
+        "dmpls": np.zeros((frames, 8)),
+        "gender": "neutral",
+        "mocap_framerate": float(body.fps),
+        "pelvis_at_rest": np.asarray(pelvis_at_rest, float),
+        "rest_offsets": np.asarray(body.rest_offsets, float),
+        "valid": np.asarray(body.valid, bool),
+    }
+    with whole_file(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **fields)
+    return path
+
+
+def read_smpl_npz(path: str | Path) -> BodyMotion:
+    """Read what `write_smpl_npz` wrote, of either model.
+
+    Raises:
+        ValueError: no such npz, without our ``rest_offsets``, or of other shapes.
+    """
+    needed = ("trans", "poses", "mocap_framerate", "pelvis_at_rest", "rest_offsets", "valid")
+    fields = load_arrays(path, needed=needed)
+    text = [name for name in needed if fields[name].dtype.kind not in "fiub"]
+    if text:
+        raise ValueError(f"{path}: {', '.join(text)} hold no numbers")
+    frames = len(fields["poses"]) if fields["poses"].ndim else 0
+    shapes = {
+        "trans": (frames, 3), "rest_offsets": (len(CANONICAL), 3), "valid": (frames,),
+        "pelvis_at_rest": (3,), "mocap_framerate": (),
+    }  # fmt: skip
+    for name, shape in shapes.items():
+        if fields[name].shape != shape or not np.isfinite(fields[name].astype(float)).all():
+            raise ValueError(f"{path}: {name} is {fields[name].shape}; wanted {shape}, finite")
+    poses = fields["poses"]
+    if (
+        poses.shape not in {(frames, count) for count in _POSE_NUMBERS.values()}
+        or not np.isfinite(poses).all()
+    ):
+        raise ValueError(f"{path}: poses is {poses.shape}; wanted (time, 156) or (time, 72), finite")
+    turns = Rotation.from_rotvec(poses[:, :_OWN].reshape(-1, 3)).as_matrix()
+    return BodyMotion(
+        root_translation=fields["trans"] + fields["pelvis_at_rest"],
+        rotations=turns.reshape(frames, len(BODY_JOINTS), 3, 3),
+        rest_offsets=fields["rest_offsets"],
+        fps=float(fields["mocap_framerate"]),
+        valid=fields["valid"].astype(bool),
+    )

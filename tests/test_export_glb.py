@@ -1,0 +1,235 @@
+"""GLB out: what comes back is what went in, and the file is glTF by the standard and by other readers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from moving_body import differences, moving_body
+from scipy.spatial.transform import Rotation
+
+from lift2to3.body import BODY_JOINTS
+from lift2to3.formats.figure_mesh import figure_mesh, rest_positions
+from lift2to3.formats.glb import read_body_glb, read_glb, write_glb
+
+COMPONENTS = {5121: "u1", 5123: "u2", 5126: "f4"}
+ITEMS = {"SCALAR": 1, "VEC3": 3, "VEC4": 4, "MAT4": 16}
+
+
+def test_a_glb_comes_back_as_it_was(tmp_path: Path) -> None:
+    body = moving_body(turns_rad=1.5)
+    back = read_body_glb(write_glb(tmp_path / "clip.glb", body))
+    millimetres, degrees = differences(body, back, points=38)
+    assert millimetres < 0.01
+    assert degrees < 1e-3
+    np.testing.assert_array_equal(back.valid, body.valid)
+
+
+@pytest.mark.parametrize("fps", [24.0, 25.0, 29.97, 30.0, 50.0, 59.94, 60.0, 120.0, 240.0])
+def test_rates_come_back_frame_for_frame(tmp_path: Path, fps: float) -> None:
+    path = write_glb(tmp_path / "clip.glb", moving_body(50, fps))
+    clip = read_glb(path)
+    assert clip.fps == fps
+    np.testing.assert_allclose(clip.times_s, np.arange(50) / fps, atol=1e-6)
+
+
+def test_quaternions_keep_their_sign_along_time(tmp_path: Path) -> None:
+    turns = read_glb(write_glb(tmp_path / "clip.glb", moving_body(300, turns_rad=2.0))).rotations_xyzw
+    assert ((turns[1:] * turns[:-1]).sum(axis=-1) > 0).all()
+    np.testing.assert_allclose(np.linalg.norm(turns, axis=-1), 1, atol=1e-6)
+
+
+# --- the standard
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_glb(tmp_path_factory.mktemp("glb") / "clip.glb", moving_body(40))
+
+
+def opened(path: Path) -> tuple[dict, list[np.ndarray]]:
+    """The json and every accessor's values, read by the standard's words alone."""
+    data = path.read_bytes()
+    magic, version, length, json_length, kind = struct.unpack_from("<4s4I", data)
+    assert (magic, version, length, kind) == (b"glTF", 2, len(data), 0x4E4F534A)
+    assert json_length % 4 == 0
+    binary_length, kind = struct.unpack_from("<2I", data, 20 + json_length)
+    assert kind == 0x004E4942 and binary_length % 4 == 0 and 28 + json_length + binary_length == length
+    gltf, binary = json.loads(data[20 : 20 + json_length]), data[28 + json_length :]
+    assert gltf["buffers"] == [{"byteLength": binary_length}]
+    arrays = []
+    for accessor in gltf["accessors"]:
+        view = gltf["bufferViews"][accessor["bufferView"]]
+        dtype = np.dtype("<" + COMPONENTS[accessor["componentType"]])
+        count = accessor["count"] * ITEMS[accessor["type"]]
+        assert view["byteOffset"] % 4 == 0 and view["byteLength"] == count * dtype.itemsize
+        assert view["byteOffset"] + view["byteLength"] <= binary_length
+        values = np.frombuffer(binary, dtype, count, view["byteOffset"]).reshape(accessor["count"], -1)
+        if "min" in accessor:
+            np.testing.assert_array_equal(values.min(0), np.array(accessor["min"], dtype))
+            np.testing.assert_array_equal(values.max(0), np.array(accessor["max"], dtype))
+        arrays.append(values)
+    return gltf, arrays
+
+
+def test_the_file_is_what_the_standard_asks_for(written: Path) -> None:
+    gltf, arrays = opened(written)
+    primitive = gltf["meshes"][0]["primitives"][0]
+    attributes = {name: arrays[number] for name, number in primitive["attributes"].items()}
+    assert "min" in gltf["accessors"][primitive["attributes"]["POSITION"]]
+    assert len({len(values) for values in attributes.values()}) == 1
+    assert arrays[primitive["indices"]].max() < len(attributes["POSITION"])
+    np.testing.assert_allclose(np.linalg.norm(attributes["NORMAL"], axis=1), 1, atol=1e-6)
+    np.testing.assert_array_equal(attributes["WEIGHTS_0"].sum(axis=1), 1)
+    assert attributes["JOINTS_0"].max() < len(gltf["skins"][0]["joints"])
+    animation = gltf["animations"][0]
+    targets = [(c["target"]["node"], c["target"]["path"]) for c in animation["channels"]]
+    assert len(targets) == len(set(targets)) == 1 + len(BODY_JOINTS)
+    for sampler in animation["samplers"]:
+        assert "min" in gltf["accessors"][sampler["input"]]
+        assert len(arrays[sampler["input"]]) == len(arrays[sampler["output"]])
+        assert (np.diff(arrays[sampler["input"]][:, 0]) > 0).all()
+
+
+def test_the_bind_matrices_undo_the_rest_pose_and_the_figure_stands_on_the_floor(written: Path) -> None:
+    gltf, arrays = opened(written)
+    inverse = arrays[gltf["skins"][0]["inverseBindMatrices"]].reshape(-1, 4, 4).swapaxes(1, 2)
+    place = [np.array(node.get("translation", [0, 0, 0])) for node in gltf["nodes"]]
+    for number, node in enumerate(gltf["nodes"]):
+        for child in node.get("children", []):
+            assert child > number
+            place[child] = place[child] + place[number]
+    for number, joint in enumerate(gltf["skins"][0]["joints"]):
+        np.testing.assert_allclose(inverse[number] @ [*place[joint], 1], [0, 0, 0, 1], atol=1e-6)
+    assert min(at[1] for at in place[: len(BODY_JOINTS)]) == pytest.approx(0, abs=1e-9)
+
+
+def test_the_figure_is_closed_and_its_faces_look_outwards() -> None:
+    offsets = np.asarray(moving_body(10).rest_offsets, float)
+    mesh = figure_mesh(offsets)
+    a, b, c = (mesh.positions[mesh.triangles[:, corner]] for corner in range(3))
+    normals = mesh.normals[mesh.triangles].sum(axis=1)
+    assert (np.einsum("ti,ti->t", np.cross(b - a, c - a), normals) > 0).all()
+    edges = np.sort(mesh.triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    assert (np.unique(edges, axis=0, return_counts=True)[1] == 2).all()
+    near = np.linalg.norm(mesh.positions - rest_positions(offsets)[mesh.joints], axis=1)
+    assert near.max() < 0.55
+
+
+def test_the_khronos_validator_finds_nothing(written: Path) -> None:
+    """Needs `npm install gltf-validator`; NODE_PATH says where its node_modules is."""
+    node = shutil.which("node")
+    if node is None or not os.environ.get("NODE_PATH"):
+        pytest.skip("no gltf-validator: npm install gltf-validator and set NODE_PATH to its node_modules")
+    script = (
+        "require('gltf-validator').validateBytes(new Uint8Array(require('fs').readFileSync(process.argv[1])))"
+        ".then(report => console.log(JSON.stringify(report.issues)))"
+    )
+    run = subprocess.run([node, "-e", script, str(written)], capture_output=True, text=True, check=True)
+    issues = json.loads(run.stdout)
+    assert issues["messages"] == []
+
+
+def test_an_independent_library_reads_nodes_and_mesh(written: Path) -> None:
+    scene = trimesh.load(written)
+    offsets = np.asarray(moving_body(40).rest_offsets, float)
+    rest = rest_positions(offsets)
+    floor = [0, -rest[:, 1].min(), 0]
+    for name, at in zip(BODY_JOINTS, rest + floor, strict=True):
+        np.testing.assert_allclose(scene.graph[name][0][:3, 3], at, atol=1e-6)
+    (mesh,) = scene.geometry.values()
+    np.testing.assert_allclose(mesh.bounds, figure_bounds(offsets) + floor, atol=1e-6)
+    assert len(mesh.faces) == len(figure_mesh(offsets).triangles)
+
+
+def figure_bounds(offsets: np.ndarray) -> np.ndarray:
+    positions = figure_mesh(offsets).positions
+    return np.stack([positions.min(0), positions.max(0)])
+
+
+# --- what cannot be written or read
+
+
+def test_a_body_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    body = moving_body(20)
+    bent = np.array(body.rotations)
+    bent[3, 4] = np.nan
+    with pytest.raises(ValueError, match="rotations of left_knee is not finite in frame 3"):
+        write_glb(tmp_path / "clip.glb", body._replace(rotations=bent))
+    with pytest.raises(ValueError, match="cannot be told apart"):
+        write_glb(tmp_path / "clip.glb", moving_body(20, fps=1e45))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_folder_is_the_systems_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_glb(tmp_path / "no" / "clip.glb", moving_body(20))
+
+
+def test_what_is_no_glb_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "clip.glb"
+    for data, message in (
+        (b"", "not a GLB file"),
+        (b"solid stl" * 5, "not a GLB file"),
+        (struct.pack("<4s4I", b"glTF", 1, 20, 0, 0x4E4F534A), "glTF version 1; wanted version 2"),
+    ):
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match=message):
+            read_glb(path)
+
+
+def test_a_glb_without_a_skin_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "box.glb"
+    path.write_bytes(trimesh.creation.box().export(file_type="glb"))
+    with pytest.raises(ValueError, match="wanted a skin with an animation"):
+        read_glb(path)
+
+
+def test_quaternions_that_are_no_rotations_are_refused(written: Path) -> None:
+    gltf, arrays = opened(written)
+    data = bytearray(written.read_bytes())
+    output = gltf["animations"][0]["samplers"][5]["output"]
+    start = data.index(arrays[output].tobytes())
+    data[start : start + 16] = struct.pack("<4f", 0, 0, 0, 3)
+    path = written.with_name("long.glb")
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="quaternions of length"):
+        read_body_glb(path)
+
+
+@settings(deadline=None, max_examples=100)
+@given(data=st.data())
+def test_damaged_files_end_in_a_clear_error(written: Path, data: st.DataObject) -> None:
+    whole = written.read_bytes()
+    damaged = written.with_name("damaged.glb")
+    if data.draw(st.booleans()):
+        damaged.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
+        with pytest.raises(ValueError, match="damaged.glb"):
+            read_body_glb(damaged)
+        return
+    start = data.draw(st.integers(0, 12_000))  # within the header and the json
+    put = data.draw(st.binary(min_size=1, max_size=6))
+    damaged.write_bytes(whole[:start] + put + whole[start + len(put) :])
+    try:
+        read_body_glb(damaged)
+    except ValueError as error:
+        assert "damaged.glb" in str(error)
+
+
+def test_rotations_in_the_file_are_the_joints_own(tmp_path: Path) -> None:
+    body = moving_body(30)
+    clip = read_glb(write_glb(tmp_path / "clip.glb", body))
+    for row in range(1, len(BODY_JOINTS)):
+        np.testing.assert_allclose(
+            Rotation.from_quat(clip.rotations_xyzw[:, row]).as_matrix(), body.rotations[:, row], atol=1e-5
+        )
+    np.testing.assert_allclose(clip.root_translation[:, 1], body.root_translation[:, 2], atol=1e-6)
