@@ -1,4 +1,4 @@
-"""The command line: ``lift2to3 demo`` and ``lift2to3 lift``.
+"""The command line: ``lift2to3 demo``, ``lift``, ``export`` and ``view``.
 
 Everything heavy is imported inside the commands, so that ``--help`` answers at once. What the user can
 put right – a file, a flag, a folder – ends in one line and exit code 2.
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lift2to3.summary import Summary
 
 MOTION_FILE, PICTURE_FILE, REPORT_FILE = "motion.npz", "motion.png", "report.txt"
+PAGE_FILE, OVERLAY_FILE = "report.html", "overlay.mp4"
 
 Direction = Literal["world_to_camera", "camera_to_world"]
 
@@ -54,8 +55,9 @@ def lift(
     steps: Annotated[int | None, _may_be_left_out("N")] = None,
     samples: int = 1,
     seed: int = 0,
+    overlay: Annotated[Path | None, _may_be_left_out("VIDEO")] = None,
 ) -> None:
-    """Lift one person's 2D keypoints to absolute 3D motion: writes motion.npz and motion.png.
+    """Lift one person's 2D keypoints to absolute 3D motion: writes motion.npz, motion.png and report.html.
 
     Args:
         keypoints: 2D keypoints in pixels: .npz, .npy, .json, or a folder of OpenPose json files.
@@ -70,25 +72,36 @@ def lift(
         steps: denoising steps; a few by default.
         samples: how many motions to imagine; the result is their mean, and spread their deviation.
         seed: of the noise: the same seed gives the same motion.
+        overlay: the video that the keypoints are from: writes overlay.mp4, the same with the skeleton.
     """
     from lift2to3.formats.camera_files import read_camera
     from lift2to3.formats.keypoint_files import read_keypoints
+    from lift2to3.report import write_report
     from lift2to3.skeletons import load_skeleton
 
     with _collected_warnings() as notes:
         table = load_skeleton(skeleton) if skeleton and skeleton.endswith(".json") else skeleton
         observed = read_keypoints(keypoints, table, fps)
         calibrated = read_camera(camera, direction)
-    prepare_folder(out, MOTION_FILE, PICTURE_FILE)
+    if overlay is not None:
+        from lift2to3.overlay import check_video
+
+        check_video(overlay, calibrated, len(observed.xy_px))
+    prepare_folder(out, MOTION_FILE, PICTURE_FILE, PAGE_FILE, OVERLAY_FILE)
     motion, summary, _ = _lift_and_write(
         observed, calibrated, out, notes, weights=weights, steps=steps, samples=samples, seed=seed
     )
+    write_report(motion, observed, calibrated, out / PAGE_FILE, keypoints.stem, notes)
     _print_report(Console(), "lift2to3", summary_rows(summary), notes + list(summary.warnings))
-    print(f"Wrote {out / MOTION_FILE} and {out / PICTURE_FILE}")
+    written = [MOTION_FILE, PICTURE_FILE, PAGE_FILE]
+    if overlay is not None:
+        _write_overlay(motion, observed, calibrated, overlay, out / OVERLAY_FILE)
+        written.append(OVERLAY_FILE)
+    print(_wrote(out, *written))
 
 
 def demo(out: Path = Path("lift2to3_demo"), weights: str = "small", seed: int = 0) -> None:
-    """Lift the embedded clip, a person walking: writes motion.npz, motion.png and report.txt.
+    """Lift the embedded clip, a person walking: motion.npz, motion.png, report.html and report.txt.
 
     Args:
         out: folder for the results.
@@ -97,20 +110,86 @@ def demo(out: Path = Path("lift2to3_demo"), weights: str = "small", seed: int = 
     """
     from lift2to3.demo_clip import load_demo_clip
     from lift2to3.formats.whole_file import whole_file
+    from lift2to3.report import write_report
 
-    prepare_folder(out, MOTION_FILE, PICTURE_FILE, REPORT_FILE)
+    prepare_folder(out, MOTION_FILE, PICTURE_FILE, PAGE_FILE, REPORT_FILE)
     observed, camera, truth = load_demo_clip()
     notes: list[str] = []
     motion, summary, seconds = _lift_and_write(observed, camera, out, notes, weights=weights, seed=seed)
-    rows = summary_rows(summary) + [("lifted in", f"{seconds:.1f} s, compilation included")]
+    measured = [("lifted in", f"{seconds:.1f} s, compilation included")]
     if truth is not None:
-        rows += truth_rows(motion, truth)
+        measured += truth_rows(motion, truth)
+    rows = summary_rows(summary) + measured
     remarks = notes + list(summary.warnings)
     title = "lift2to3 demo: a walk, one camera"
+    write_report(motion, observed, camera, out / PAGE_FILE, title, notes, measured)
     _print_report(Console(), title, rows, remarks)
     with whole_file(out / REPORT_FILE) as part, part.open("w", encoding="utf-8") as file:
         _print_report(Console(file=file, width=100), title, rows, remarks)
-    print(f"Wrote {out / MOTION_FILE}, {out / PICTURE_FILE} and {out / REPORT_FILE}")
+    print(_wrote(out, MOTION_FILE, PICTURE_FILE, PAGE_FILE, REPORT_FILE))
+
+
+def view(
+    motion: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MOTION")],
+    /,
+    camera: Annotated[str | None, _may_be_left_out("CAMERA")] = None,
+    direction: Annotated[Direction | None, _may_be_left_out("{world_to_camera,camera_to_world}")] = None,
+    port: int = 8080,
+) -> None:
+    """Show a motion in the browser, served from this computer, until Ctrl+C. Needs the extra ``view``.
+
+    Args:
+        motion: motion.npz as lift wrote it.
+        camera: the camera file that lift took, to draw it too.
+        direction: what R and t do, where the camera file does not state it.
+        port: of the page; the next free one where it is taken.
+    """
+    from lift2to3.formats.camera_files import read_camera
+    from lift2to3.motion import load_motion
+    from lift2to3.viewer import Viewer
+
+    with _collected_warnings() as notes:
+        viewer = Viewer(load_motion(motion), read_camera(camera, direction) if camera else None, port)
+    for note in notes:
+        print(f"Warning: {note}")
+    print(f"Open {viewer.address} in a browser; Ctrl+C ends it.")
+    viewer.run()
+
+
+def export(
+    motion: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MOTION")],
+    /,
+    to: Annotated[str, tyro.conf.arg(metavar="FORMATS")],
+    out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path("."),
+    up: Annotated[Literal["y", "z"] | None, _may_be_left_out("{y,z}")] = None,
+    unit: Literal["m", "cm", "mm"] = "m",
+) -> None:
+    """Write a motion to files that other programs open: bvh, glb, trc, c3d, mot, amass, smpl, csv, json.
+
+    Args:
+        motion: motion.npz as lift wrote it, or a posed body's npz.
+        to: formats, separated by commas, as bvh,glb,trc; all for every one.
+        out: folder for the files, which are named after MOTION.
+        up: vertical axis of bvh, trc and c3d; by default y, y and z, as programs expect them. glb and
+            mot always have y up, amass, smpl, csv and json z.
+        unit: of bvh and trc; c3d is in millimetres, the others in metres.
+    """
+    from lift2to3.pipeline import export as export_module
+
+    named = list(export_module.FORMATS) if to == "all" else [name for name in to.split(",") if name]
+    formats = export_module.as_formats(named)
+    read = export_module.read_motion_file(motion)
+    stem = motion.name.removesuffix(".npz")
+    prepare_folder(out, *(stem + export_module.ENDINGS[name] for name in formats))
+    with _collected_warnings() as notes, Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("exporting", total=None)
+        paths = export_module.export(
+            read, out, stem, formats, up, unit,
+            progress=lambda done, every: bar.update(task, completed=done, total=every),
+        )  # fmt: skip
+    for note in notes:
+        print(f"Warning: {note}")
+    print("Wrote " + ", ".join(map(str, paths)))
 
 
 def prepare_folder(out: Path, *names: str) -> None:
@@ -164,6 +243,22 @@ def _lift_and_write(
     motion.save(out / MOTION_FILE)
     draw_motion(motion, keypoints, camera, out / PICTURE_FILE)
     return motion, summarise(motion, keypoints, camera), seconds
+
+
+def _write_overlay(motion: Motion, keypoints: Keypoints, camera: Camera, video: Path, path: Path) -> None:
+    from lift2to3.overlay import draw_overlay
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("drawing the video", total=None)
+        draw_overlay(
+            motion, keypoints, camera, video, path,
+            progress=lambda done, every: bar.update(task, completed=done, total=every),
+        )  # fmt: skip
+
+
+def _wrote(out: Path, *names: str) -> str:
+    *others, last = (str(out / name) for name in names)
+    return f"Wrote {', '.join(others)} and {last}"
 
 
 # --- reports
@@ -235,7 +330,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (``sys.argv`` by default); returns the exit code."""
     try:
         tyro.extras.subcommand_cli_from_dict(
-            {"demo": demo, "lift": lift},
+            {"demo": demo, "export": export, "lift": lift, "view": view},
             prog="lift2to3",
             description="2D keypoints and a calibrated camera in, absolute 3D motion in metres out.",
             args=arguments,

@@ -117,7 +117,7 @@ def _colour(side: str, age: float) -> tuple[float, float, float]:
     return float(red), float(green), float(blue)
 
 
-def _bones(names: tuple[str, ...]) -> list[tuple[int, int, str]]:
+def stick_bones(names: tuple[str, ...]) -> list[tuple[int, int, str]]:
     """(parent, child, side) of the bones a stick figure shows, as rows of ``names``."""
     row = {name: i for i, name in enumerate(names)}
     bones = []
@@ -130,7 +130,7 @@ def _bones(names: tuple[str, ...]) -> list[tuple[int, int, str]]:
 
 def _draw_figures(axes: Axes, scene: _Scene, flatten: Callable[[Points3], Points2], width: float) -> None:
     """Stick figures of the shown frames, oldest first; ``flatten`` maps (…, 3) to the panel's (…, 2)."""
-    bones = _bones(scene.names)
+    bones = stick_bones(scene.names)
     for frame, age in zip(scene.shown, scene.age, strict=True):
         points = flatten(scene.joints[frame])
         segments = np.stack([points[[a, b]] for a, b, _ in bones])
@@ -286,7 +286,7 @@ def _draw_perspective(axes: Axes, scene: _Scene, camera: Camera) -> None:
     grid = [[[x, low[1], 0], [x, high[1], 0]] for x in np.arange(low[0], high[0] + 0.5)]
     grid += [[[low[0], y, 0], [high[0], y, 0]] for y in np.arange(low[1], high[1] + 0.5)]
     axes.add_collection(LineCollection(list(flatten(np.array(grid))), colors=_GRID, linewidths=0.7, zorder=1))
-    bones = _bones(scene.names)
+    bones = stick_bones(scene.names)
     shade = np.concatenate([shadow(scene.joints[scene.shown])[:, [a, b]] for a, b, _ in bones])
     shade = shade[np.isfinite(shade).all((1, 2))]
     axes.add_collection(LineCollection(list(shade), colors="#00000014", linewidths=4, zorder=1.5))

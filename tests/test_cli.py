@@ -9,11 +9,12 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
 import lift2to3
-from lift2to3 import cli, figure
+from lift2to3 import cli, figure, viewer
 from lift2to3.demo_clip import load_demo_clip
 from lift2to3.formats.camera_files import write_camera
 from lift2to3.formats.keypoint_files import write_keypoints
@@ -77,7 +78,7 @@ def test_lift_writes_motion_and_picture_and_sums_up(
     keypoints, camera = inputs
     arguments = ["lift", keypoints, "--camera", camera, "--out", str(out), "--seed", "3", "--samples", "2"]
     assert cli.main(arguments) == 0
-    assert sorted(file.name for file in out.iterdir()) == ["motion.npz", "motion.png"]
+    assert sorted(file.name for file in out.iterdir()) == ["motion.npz", "motion.png", "report.html"]
     motion = load_motion(out / "motion.npz")
     assert motion.joint_names == CANONICAL
     assert calls == [{"weights": "small", "steps": None, "samples": 2, "seed": 3}]
@@ -124,11 +125,89 @@ def test_demo_measures_itself_against_the_truth(
     said = capsys.readouterr().out
     report = (tmp_path / "lift2to3_demo" / "report.txt").read_text(encoding="utf-8")
     written = sorted(file.name for file in (tmp_path / "lift2to3_demo").iterdir())
-    assert written == ["motion.npz", "motion.png", "report.txt"]
+    assert written == ["motion.npz", "motion.png", "report.html", "report.txt"]
+    page = (tmp_path / "lift2to3_demo" / "report.html").read_text(encoding="utf-8")
+    assert "the guess is rough" in page and "abs_mpjpe to the truth" in page
     for text in (said, report):
         rows = {line.split("  ")[0]: line for line in text.splitlines()}
         assert "10.0 mm" in rows["abs_mpjpe to the truth"]
         assert "0.0 mm" in rows["mpjpe to the truth"]
+
+
+def write_video(path: Path, size: tuple[int, int], frames: int) -> Path:
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 30.0, size)
+    for _ in range(frames):
+        video.write(np.full((size[1], size[0], 3), 90, np.uint8))
+    video.release()
+    return path
+
+
+def small_inputs(folder: Path) -> tuple[str, str]:
+    """The demo clip at a sixth of its resolution, so that its video is small."""
+    keypoints, camera, _ = load_demo_clip()
+    K = np.diag([1 / 6, 1 / 6, 1.0]) @ camera.K
+    write_camera(Camera(K, camera.R, camera.t, (320, 180), camera.dist), folder / "small.json")
+    write_keypoints(keypoints._replace(xy_px=keypoints.xy_px / 6), folder / "small_walk.json")
+    return str(folder / "small_walk.json"), str(folder / "small.json")
+
+
+def test_the_video_comes_back_with_the_skeleton_in_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keypoints, camera = small_inputs(tmp_path)
+    video = write_video(tmp_path / "walk.mp4", (320, 180), 180)
+    out = tmp_path / "out"
+    arguments = ["lift", keypoints, "--camera", camera, "--out", str(out), "--overlay", str(video)]
+    assert cli.main(arguments) == 0
+    names = ["motion.npz", "motion.png", "overlay.mp4", "report.html"]
+    assert sorted(file.name for file in out.iterdir()) == names
+    assert "overlay.mp4" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_a_foreign_video_is_refused_before_lifting(
+    tmp_path: Path, calls: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    keypoints, camera = small_inputs(tmp_path)
+    arguments = ["lift", keypoints, "--camera", camera, "--out", str(tmp_path / "out"), "--overlay"]
+    assert "no.mp4: no such video" in error_of(capsys, *arguments, str(tmp_path / "no.mp4"))
+    short = write_video(tmp_path / "short.mp4", (320, 180), 20)
+    assert "about 20 frames, the keypoints 180" in error_of(capsys, *arguments, str(short))
+    large = write_video(tmp_path / "large.mp4", (640, 360), 20)
+    assert "640×360 px, the camera's image 320×180" in error_of(capsys, *arguments, str(large))
+    assert calls == [] and not (tmp_path / "out").exists()
+
+
+class StandInViewer:
+    """Serves nothing."""
+
+    shown: list[tuple[Motion, Camera | None, int]] = []
+    address = "http://127.0.0.1:8080"
+
+    def __init__(self, *what: Any) -> None:
+        self.shown.append(what)
+
+    def run(self) -> None:
+        """Interrupted at once."""
+
+
+def test_view_serves_the_motion(
+    tmp_path: Path,
+    inputs: tuple[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(viewer, "Viewer", StandInViewer)
+    monkeypatch.setattr(StandInViewer, "shown", [])
+    truth = load_demo_clip()[2]
+    shape = truth.shape[:2]
+    motion = Motion(truth.astype(np.float32), CANONICAL, 30.0, np.ones(shape, bool), np.zeros(shape))
+    path = motion.save(tmp_path / "motion.npz")
+    assert cli.main(["view", str(path), "--camera", inputs[1], "--port", "9000"]) == 0
+    assert "Open http://127.0.0.1:8080" in capsys.readouterr().out
+    [(shown, camera, port)] = StandInViewer.shown
+    assert port == 9000 and isinstance(camera, Camera)
+    np.testing.assert_array_equal(shown.joints_world, motion.joints_world)
+    assert "no such file" in error_of(capsys, "view", str(tmp_path / "no.npz"))
 
 
 def test_user_errors_are_one_line(
@@ -211,7 +290,10 @@ def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
         cli.main(["lift", "--help"])
     assert stop.value.code == 0
     said = capsys.readouterr().out
-    for flag in ("KEYPOINTS", "--camera", "--out", "--skeleton", "--fps", "--weights", "--steps", "--seed"):
+    for flag in (
+        "KEYPOINTS", "--camera", "--out", "--skeleton", "--fps", "--weights", "--steps", "--seed",
+        "--overlay",
+    ):  # fmt: skip
         assert flag in said
 
 

@@ -14,7 +14,7 @@ LAYERS = (
     ("representation", "body", "smpl", "contact", "metrics", "formats", "walk", "demo_clip"),
     ("models", "data"),
     ("checkpoint",),
-    ("training", "pipeline", "figure", "summary"),
+    ("training", "pipeline", "figure", "summary", "bone_lengths", "report", "overlay", "viewer"),
     ("", "cli", "__main__"),  # "" is the package itself: its public names
 )
 """Parts of the package from the bottom up. A part sees the layers below it and may see its own."""
@@ -30,6 +30,7 @@ NOT_FOR_TRAINING = {
     "rich",
     "smplx",
     "trimesh",
+    "viser",
     "torch",
 }
 """Absent on a bare GPU image: imported where they are used, never when a module is."""
