@@ -24,6 +24,8 @@ FOLDERS = {
 FILES = {
     "lift2to3/demo_clip.npz": "the clip of `lift2to3 demo`: keypoints, camera, truth",
     "lift2to3/report_page.html": "the report's page: style, views and charts; report.py puts the clip in",
+    "lift2to3/weights/body.safetensors": "what `fit_body` knows of bodies",
+    "lift2to3/weights/body.md": "its model card",
     "lift2to3/weights/small.safetensors": "the default checkpoint",
     "lift2to3/weights/small.md": "its model card",
     "lift2to3/weights/small.scores.json": "measured scores; README and card quote them",

@@ -5,18 +5,29 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lift2to3.geometry.cameras import Camera
-    from lift2to3.motion import Keypoints, Motion, as_keypoints, load_motion
+    from lift2to3.motion import (
+        BodyMotion,
+        Keypoints,
+        Motion,
+        as_keypoints,
+        load_body_motion,
+        load_motion,
+    )
+    from lift2to3.pipeline.export import export
+    from lift2to3.pipeline.fit_body import fit_body
     from lift2to3.pipeline.lift import Lifter, lift
     from lift2to3.skeletons import Skeleton, load_skeleton
 
 __all__ = [
-    "Camera", "Keypoints", "Lifter", "Motion", "Skeleton", "as_keypoints", "lift", "load_motion",
-    "load_skeleton",
+    "BodyMotion", "Camera", "Keypoints", "Lifter", "Motion", "Skeleton", "as_keypoints", "export",
+    "fit_body", "lift", "load_body_motion", "load_motion", "load_skeleton",
 ]  # fmt: skip
 
 _HOME = {
     "Camera": "geometry.cameras",
     "Lifter": "pipeline.lift",
+    "export": "pipeline.export",
+    "fit_body": "pipeline.fit_body",
     "lift": "pipeline.lift",
     "Skeleton": "skeletons",
     "load_skeleton": "skeletons",
