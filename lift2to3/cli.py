@@ -163,6 +163,7 @@ def export(
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path("."),
     up: Annotated[Literal["y", "z"] | None, _may_be_left_out("{y,z}")] = None,
     unit: Literal["m", "cm", "mm"] = "m",
+    body_model: Annotated[Path | None, _may_be_left_out("FILE")] = None,
 ) -> None:
     """Write a motion to files that other programs open: bvh, glb, trc, c3d, mot, amass, smpl, csv, json.
 
@@ -173,6 +174,7 @@ def export(
         up: vertical axis of bvh, trc and c3d; by default y, y and z, as programs expect them. glb and
             mot always have y up, amass, smpl, csv and json z.
         unit: of bvh and trc; c3d is in millimetres, the others in metres.
+        body_model: your SMPL-H file (for amass) or SMPL file (for smpl), for that model's shape and pose.
     """
     from lift2to3.pipeline import export as export_module
 
@@ -186,6 +188,7 @@ def export(
         paths = export_module.export(
             read, out, stem, formats, up, unit,
             progress=lambda done, every: bar.update(task, completed=done, total=every),
+            body_model=body_model,
         )  # fmt: skip
     for note in notes:
         print(f"Warning: {note}")

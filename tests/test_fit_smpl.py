@@ -1,12 +1,15 @@
 """Our body told in SMPL's parameters, on a model file of SMPL's layout with a person's joints."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
 from lift2to3.body import pose_body
-from lift2to3.motion import BodyMotion
+from lift2to3.motion import BodyMotion, load_arrays
 from lift2to3.pipeline.body_prior import load_body_prior
+from lift2to3.pipeline.export import export
 from lift2to3.pipeline.fit_smpl import fit_shape, fit_smpl
 from lift2to3.skeletons import INDEX, PARENTS
 from lift2to3.smpl import JOINT_NAMES, BodyModel, load_body_model, pose_joints
@@ -35,7 +38,7 @@ def rest_joints() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory) -> BodyModel:
+def model_file(tmp_path_factory) -> Path:
     """One vertex a joint: what the regressor picks. Two shapes: taller, and longer legs."""
     rest = rest_joints()
     legs = np.zeros_like(rest)
@@ -47,7 +50,12 @@ def model(tmp_path_factory) -> BodyModel:
         posedirs=np.zeros((24, 3, 207)), J_regressor=np.eye(24), weights=np.eye(24),
         kintree_table=np.stack([parents, np.arange(24)]), f=np.array([[0, 1, 2]]),
     )  # fmt: skip
-    return load_body_model(path, betas=2)
+    return path
+
+
+@pytest.fixture
+def model(model_file) -> BodyModel:
+    return load_body_model(model_file, betas=2)
 
 
 def posed_body(frames: int = 12) -> BodyMotion:
@@ -80,3 +88,16 @@ def test_shape_is_found_from_the_bones(model):
     legs = offsets.copy()
     legs[[4, 5, 7, 8]] *= 1.07
     assert fit_shape(legs, model)[1] == pytest.approx(1.0, abs=0.25)
+
+
+def test_an_exported_npz_poses_the_model_as_the_body_stood(model_file, model, tmp_path):
+    body = posed_body()._replace(valid=np.ones(12, bool))
+    _, points = pose_body(body.rest_offsets, body.rotations, body.root_translation)
+    (path,) = export(body, tmp_path, "clip", ["smpl"], body_model=model_file)
+    fields = load_arrays(path)
+    turns = Rotation.from_rotvec(fields["poses"].reshape(-1, 3)).as_matrix().reshape(-1, 24, 3, 3)
+    joints = np.asarray(pose_joints(model, fields["betas"][:2], turns, fields["trans"]))
+    assert np.linalg.norm(joints[:, :22] - points[:, :22], axis=-1).mean() < 0.03
+    assert fields["betas"][0] != 0
+    with pytest.raises(ValueError, match="is a smpl model; the formats ask for smplh"):
+        export(body, tmp_path, "clip", ["amass"], body_model=model_file)

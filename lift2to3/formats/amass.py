@@ -1,13 +1,13 @@
 """SMPL motion as npz: AMASS's form (SMPL-H, 52 joints) and the same for SMPL (24 joints).
 
 Keys: ``poses`` (time, 156 or 72) axis angles in radians, each joint relative to its parent; ``trans``
-(time, 3) metres; ``betas`` zeros; ``dmpls`` zeros; ``gender`` 'neutral'; ``mocap_framerate``. The world
-has z up and the floor at z = 0, as AMASS. Hands are zero: flat, as at rest.
+(time, 3) metres; ``betas`` (zeros unless given); ``dmpls`` zeros; ``gender`` 'neutral';
+``mocap_framerate``. The world has z up and the floor at z = 0, as AMASS. Hands are zero: flat, as at rest.
 
-Two things differ from a fit of the body model itself. Our T-pose is a T-pose by definition, SMPL's
-template holds its bones a few degrees differently (legs splayed, shoulders low): that difference stays
-in the pose. And our bones have their own lengths, which no ``betas`` here describe: they stand beside
-as ``rest_offsets``. SMPL adds ``trans`` to a template whose pelvis is not at the origin:
+Without a model file two things differ from a fit of the body model itself. Our T-pose is a T-pose by
+definition, SMPL's template holds its bones a few degrees differently (legs splayed, shoulders low): that
+difference stays in the pose. And our bones have their own lengths, which zero ``betas`` do not describe:
+they stand beside as ``rest_offsets``. SMPL adds ``trans`` to a template whose pelvis is not at the origin:
 pelvis = trans + ``pelvis_at_rest``, which is why ``trans`` is not the pelvis (nor on the floor).
 Keys beyond AMASS's, which its readers skip: ``pelvis_at_rest``, ``rest_offsets``, ``valid``.
 """
@@ -42,6 +42,7 @@ def write_smpl_npz(
     body: BodyMotion,
     model: Model = "smplh",
     pelvis_at_rest: Sequence[float] = PELVIS_AT_REST_M,
+    betas: Sequence[float] | np.ndarray = (),
 ) -> Path:
     """Write an AMASS-style npz (``model="smplh"``) or one for SMPL; it appears whole or not at all.
 
@@ -50,20 +51,24 @@ def write_smpl_npz(
         body: what to write.
         model: whose poses: hands, where it has them, are zero.
         pelvis_at_rest: joint 0 of the template that the file will be used with, metres.
+        betas: the shape, where ``body`` is a fit of the model itself (`lift2to3.pipeline.fit_smpl`).
 
     Raises:
-        ValueError: a body that cannot be written; see `check_body`.
+        ValueError: a body that cannot be written (see `check_body`), or more betas than the file holds.
     """
     path = Path(path)
     check_body(body)
     turns = quaternions_xyzw(orthonormal(np.asarray(body.rotations, float)))
-    frames = len(turns)
+    frames, shape = len(turns), np.zeros(_BETAS[model])
+    if len(betas) > len(shape):
+        raise ValueError(f"{len(betas)} betas; {model}'s npz holds {len(shape)}")
+    shape[: len(betas)] = betas
     poses = np.zeros((frames, _POSE_NUMBERS[model]))
     poses[:, :_OWN] = Rotation.from_quat(turns.reshape(-1, 4)).as_rotvec().reshape(frames, _OWN)
     fields: dict[str, Any] = {
         "trans": np.asarray(body.root_translation, float) - np.asarray(pelvis_at_rest, float),
         "poses": poses,
-        "betas": np.zeros(_BETAS[model]),
+        "betas": shape,
         "dmpls": np.zeros((frames, 8)),
         "gender": "neutral",
         "mocap_framerate": float(body.fps),

@@ -14,10 +14,13 @@ from typing import Final, Literal, assert_never, get_args
 import numpy as np
 
 from lift2to3.body import pose_body
+from lift2to3.formats.amass import Model, write_smpl_npz
 from lift2to3.formats.joint_tree import METRES, Unit, UpAxis, check_body
 from lift2to3.formats.marker_points import check_points
 from lift2to3.motion import BodyMotion, Motion, load_arrays, load_body_motion, load_motion
+from lift2to3.pipeline.fit_smpl import fit_smpl, joints_at_rest
 from lift2to3.skeletons import CANONICAL
+from lift2to3.smpl import BodyModel, load_body_model
 
 Format = Literal["bvh", "glb", "trc", "c3d", "mot", "amass", "smpl", "csv", "json"]
 
@@ -31,6 +34,8 @@ ENDINGS: Final[dict[Format, str]] = {
 
 OF_ROTATIONS: Final[tuple[Format, ...]] = ("bvh", "glb", "mot", "amass", "smpl")
 """Formats that pose a body; the others hold points."""
+
+_MODELS: Final[dict[Format, Model]] = {"amass": "smplh", "smpl": "smpl"}
 
 USUAL_UP: Final[dict[Format, UpAxis]] = {"bvh": "y", "trc": "y", "c3d": "z"}
 """The up axis that programs expect, of the formats that leave it open."""
@@ -46,6 +51,7 @@ def export(
     up: UpAxis | None = None,
     unit: Unit = "m",
     progress: Callable[[int, int], None] | None = None,
+    body_model: str | Path | None = None,
 ) -> list[Path]:
     """Write a motion in several formats; each file appears whole or not at all.
 
@@ -58,12 +64,15 @@ def export(
             of their own: y in glb and mot, z elsewhere.
         unit: of bvh and trc; c3d is in millimetres, everything else in metres.
         progress: called with (windows done, windows in all) while a body is fitted.
+        body_model: a SMPL-H file for amass, a SMPL file for smpl: they then hold that model's own
+            shape and pose; without, our rotations on its joints (`lift2to3.formats.amass`).
 
     Returns:
         The files, in the order of ``formats``.
 
     Raises:
-        ValueError: an unknown format or unit, or a motion that cannot be written.
+        ValueError: an unknown format or unit, a motion that cannot be written, or a body model that is
+            none or another than the formats ask for.
         OSError: the folder cannot be written.
     """
     chosen = as_formats(formats)
@@ -77,6 +86,7 @@ def export(
     if any(name not in OF_ROTATIONS for name in chosen):
         points = points_of(motion)
         check_points(points)
+    model = None if body_model is None else _load_model(body_model, chosen)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
@@ -84,7 +94,7 @@ def export(
         path = folder / f"{stem}{ENDINGS[name]}"
         if name in OF_ROTATIONS:
             assert body is not None
-            _write_body(path, name, body, up, unit)
+            _write_body(path, name, body, up, unit, model)
         else:
             assert points is not None
             _write_points(path, name, points, up, unit)
@@ -115,7 +125,31 @@ def _say_what_is_filled(body: BodyMotion, formats: Sequence[Format]) -> None:
         )
 
 
-def _write_body(path: Path, name: Format, body: BodyMotion, up: UpAxis | None, unit: Unit) -> None:
+def _load_model(path: str | Path, formats: Sequence[Format]) -> BodyModel:
+    """The model of a file, if one of the formats is of its kind."""
+    model = load_body_model(path)
+    wanted = [_MODELS[name] for name in formats if name in _MODELS]
+    if wanted != [model.kind]:
+        raise ValueError(
+            f"{path} is a {model.kind} model; the formats ask for {' and '.join(wanted) or 'none'} "
+            "(amass takes smplh, smpl takes smpl; one model at a time)"
+        )
+    return model
+
+
+def _write_smpl(path: Path, body: BodyMotion, kind: Model, model: BodyModel | None) -> None:
+    if model is None:
+        write_smpl_npz(path, body, kind)
+        return
+    fitted = fit_smpl(body, model)
+    pelvis = joints_at_rest(model, fitted.betas)[0]
+    own = body._replace(rotations=fitted.rotations, root_translation=fitted.translation + pelvis)
+    write_smpl_npz(path, own, kind, pelvis.tolist(), fitted.betas)
+
+
+def _write_body(
+    path: Path, name: Format, body: BodyMotion, up: UpAxis | None, unit: Unit, model: BodyModel | None
+) -> None:
     # a writer is imported when it is used: the command line need not wait for the others
     if name == "bvh":
         from lift2to3.formats.bvh_write import write_bvh
@@ -130,9 +164,7 @@ def _write_body(path: Path, name: Format, body: BodyMotion, up: UpAxis | None, u
 
         write_mot(path, body)
     elif name == "amass" or name == "smpl":
-        from lift2to3.formats.amass import write_smpl_npz
-
-        write_smpl_npz(path, body, "smplh" if name == "amass" else "smpl")
+        _write_smpl(path, body, _MODELS[name], model)
     elif name == "trc" or name == "c3d" or name == "csv" or name == "json":
         raise AssertionError(f"{name} holds points")
     else:

@@ -55,7 +55,7 @@ def fit_smpl(body: BodyMotion, model: BodyModel) -> SmplMotion:
         model: SMPL, SMPL-H or SMPL-X, from `lift2to3.smpl.load_body_model`.
     """
     betas = fit_shape(body.rest_offsets, model)
-    rest = np.asarray(model.joint_template + np.einsum("b,bji->ji", betas, model.joint_directions), float)
+    rest = joints_at_rest(model, betas)
     turns = np.broadcast_to(np.eye(3), (len(BODY_JOINTS), 3, 3)).copy()
     for start, end in _LIMBS:
         turns[start] = swing(rest[end] - rest[start], body.rest_offsets[end].astype(float))
@@ -70,6 +70,12 @@ def fit_smpl(body: BodyMotion, model: BodyModel) -> SmplMotion:
     joints = np.asarray(pose_joints(model, betas, rotations, still), float)
     translation = (np.asarray(points)[:, _ALIGNED] - joints[:, _ALIGNED]).mean(axis=1)
     return SmplMotion(betas, rotations, translation, body.fps, body.valid)
+
+
+def joints_at_rest(model: BodyModel, betas: Float[np.ndarray, "betas"]) -> Float[np.ndarray, "joints 3"]:
+    """Where this shape has its joints at rest, metres: x left, y up, z forward."""
+    template, directions = (np.asarray(a, float) for a in (model.joint_template, model.joint_directions))
+    return template + np.einsum("b,bji->ji", betas, directions)
 
 
 def fit_shape(
