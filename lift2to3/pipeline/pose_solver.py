@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import cho_factor, cho_solve
 from jax.scipy.sparse.linalg import cg
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from lift2to3.body import BODY_JOINTS, pose_body
 from lift2to3.contact import CONTACT_ROWS
@@ -26,6 +26,7 @@ from lift2to3.skeletons import CANONICAL, PARENTS
 JOINTS: Final = len(BODY_JOINTS)
 _ANGLES: Final = 3 * JOINTS
 _UNKNOWNS: Final = _ANGLES + 3
+_SETTLED: Final = 0.01  # a step that lowers the energy by less than this share is the last
 
 
 def _moved_by() -> np.ndarray:
@@ -98,11 +99,13 @@ class _Linear(NamedTuple):
 
 
 class _Progress(NamedTuple):
-    """The best poses so far, the problem around them, and Levenberg's damping."""
+    """The best poses so far, the problem around them, Levenberg's damping, and whether to go on."""
 
     poses: Poses
     linear: _Linear
     damping: Float[Array, ""]
+    count: Int[Array, ""]
+    settled: Bool[Array, ""]
 
 
 def turn_rates(rotations: Float[Array, "time 22 3 3"]) -> Float[Array, "less 22 3"]:
@@ -133,8 +136,9 @@ def _points_jacobian(
 ) -> Float[Array, "time 38 3 69"]:
     """How points move with joints' small turns (each in its own frame) and the root's step."""
     arms = points[:, :, None] - points[:, None, :JOINTS]
-    turned = -jnp.einsum("tpjab,tjbc->tpajc", _skew(arms), frames)
-    turned = turned * jnp.asarray(_MOVED_BY)[None, :, None, :, None]
+    x, y, z = (arms[..., axis, None] * jnp.asarray(_MOVED_BY)[None, :, :, None] for axis in range(3))
+    about_x, about_y, about_z = (frames[:, None, :, axis] for axis in range(3))
+    turned = jnp.stack([about_y * z - about_z * y, about_z * x - about_x * z, about_x * y - about_y * x], 2)
     step = jnp.broadcast_to(jnp.eye(3, dtype=points.dtype), (*points.shape, 3))
     return jnp.concatenate([turned.reshape(*points.shape, _ANGLES), step], axis=-1)
 
@@ -243,22 +247,32 @@ def solve_poses(
         poses: the start.
         terms: the problem.
         stiffness: its constants.
-        iterations: of Gauss–Newton.
+        iterations: of Gauss–Newton, at most.
         inner: of conjugate gradients in each.
 
     Returns:
         The poses and their energy (half the sum of squares).
     """
 
-    def iterate(_: Array, state: _Progress) -> _Progress:
+    def iterate(state: _Progress) -> _Progress:
         step = _solve(state.linear, terms, stiffness, state.damping, inner)
         tried = _stepped(state.poses, step)
         linear = _linearise(tried, terms, stiffness)
         better = linear.energy < state.linear.energy
+        settled = better & (linear.energy > (1 - _SETTLED) * state.linear.energy)
         damping = jnp.where(better, state.damping / 4, state.damping * 8)
-        new, old = _Progress(tried, linear, damping), state._replace(damping=damping)
+        count = state.count + 1
+        new = _Progress(tried, linear, damping, count, settled)
+        old = state._replace(damping=damping, count=count)
         return jax.tree.map(lambda a, b: jnp.where(better, a, b), new, old)
 
-    start = _Progress(poses, _linearise(poses, terms, stiffness), jnp.asarray(1.0))
-    end = jax.lax.fori_loop(0, iterations, iterate, start)
+    start = _Progress(
+        poses,
+        _linearise(poses, terms, stiffness),
+        jnp.ones(()),
+        jnp.zeros((), jnp.int32),
+        jnp.zeros((), bool),
+    )
+    goes_on = lambda state: (state.count < iterations) & ~state.settled  # noqa: E731
+    end = jax.lax.while_loop(goes_on, iterate, start)
     return end.poses, end.linear.energy
