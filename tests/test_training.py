@@ -289,6 +289,22 @@ def test_examples_follow_from_their_key_alone(make):
     assert ((first.confidence >= 0) & (first.confidence <= 1)).all()
 
 
+def test_second_passes_start_from_the_first_one_s_result_where_asked(make, monkeypatch):
+    example = make(1)
+    monkeypatch.setattr("lift2to3.training.losses.make_examples", lambda *_: example)
+    graph, params = build(dataclasses.replace(MODEL, width=16, pointmaps=False))
+    params = {name: leaf + 0.1 for name, leaf in params.items()}  # its last layers start at 0
+    truth, own = (
+        jax.jit(multiview_loss(graph, 8, dataclasses.replace(STILL, own=share)))(
+            params, {}, jax.random.key(0)
+        )
+        for share in (0.0, 1.0)
+    )
+    assert own[1]["mpjpe_mm"] == truth[1]["mpjpe_mm"], "the first pass is the same"
+    assert own[1]["second_mpjpe_mm"] != truth[1]["second_mpjpe_mm"]
+    assert own[0] != truth[0]
+
+
 @pytest.mark.slow
 def test_one_batch_is_learnt_to_a_few_millimetres(make, one_device, monkeypatch):
     example, steps = make(3), 250

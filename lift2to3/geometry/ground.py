@@ -24,8 +24,8 @@ _SEGMENT_ROWS = np.array(
     [[INDEX[f"{s}_{a}"], INDEX[f"{s}_{b}"]] for s in ("left", "right") for a, b in _SEGMENTS_M]
 )
 _SEGMENT_LENGTH_M = np.array([*_SEGMENTS_M.values()] * 2)
-_FORESHORTENING = 0.75  # mean apparent over true length of a segment in everyday motion
-_SIZE_FACTOR = 1.5  # a ground hit this many times off what the body's size says is clamped to it
+_FORESHORTENING = 0.95  # median apparent over tabled length, summed over segments, in everyday motion
+_SIZE_FACTOR = 1.35  # a ground hit this many times off what the body's size says is clamped to it
 _STEEPEST = 0.02  # rays that fall by less than this per unit of depth hit nothing useful
 _FAR_M = 40.0
 
@@ -119,8 +119,8 @@ def guess_person(
     """First guess of where the person stands (DESIGN section 4): robust over the clip.
 
     Per frame the foot point whose ray comes down nearest gives a place on the ground, clamped to
-    what the body's apparent size allows; frames without a foot use the size alone. The guess is
-    the median over frames.
+    what the body's apparent size allows. Frames without a foot use the size, corrected by what the
+    clip's frames with one say of this person's. The guess is the median over frames.
 
     Args:
         view: the real camera, canonical or any other z-up frame.
@@ -138,7 +138,10 @@ def guess_person(
     hit = usable.any(-1)
     size_depth, sized = depth_from_size(n, valid)
     clamped = hit_depth.clip(size_depth / _SIZE_FACTOR, size_depth * _SIZE_FACTOR)
-    depth = jnp.where(hit, jnp.where(sized, clamped, hit_depth.clip(0.5, _FAR_M)), size_depth)
+    both = hit & sized
+    larger = jnp.where(both.any(-1), masked_quantile(clamped / size_depth, both, 0.5), 1.0)
+    depth = jnp.where(sized, larger[..., None] * size_depth, hit_depth.clip(0.5, _FAR_M))
+    depth = jnp.where(both, clamped, depth)
     # the ray to go along: the foot's, or the mean of what is seen
     count = valid.sum(-1)[..., None]
     mean_ray = (directions * valid[..., None]).sum(-2) / jnp.maximum(count, 1)

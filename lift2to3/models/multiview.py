@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from lift2to3.geometry.cameras import View, project, ray_directions
@@ -27,14 +28,16 @@ class MultiViewConfig:
     Attributes:
         views: the real camera and this many less one virtual ones.
         pointmap_resolution: as the denoiser's.
-        observed_share: how far a fully confident observation replaces the denoiser's own view 0.
+        observed_share: how far fully confident observations replace the denoiser's own view 0.
+        observed_frames: standard deviation of the time filter on what they change in it.
         observed_weight: weight of a fully confident observed ray beside the virtual ones' 1.
         decoupled: local pose and global movement (eq. 1); False is the ablation.
     """
 
     views: int = 4
     pointmap_resolution: int = 24
-    observed_share: float = 0.8
+    observed_share: float = 0.9
+    observed_frames: float = 1.0
     observed_weight: float = 2.0
     decoupled: bool = True
 
@@ -121,18 +124,29 @@ def lift_views(
 ) -> tuple[Float[Array, "time joints 3"], Float[Array, "time joints"]]:
     """Predicted views → 3D (Mocap-2-to-3 sec. 3.5); the observed rays take view 0's place.
 
+    They do so low-passed: where a joint is comes from the picture, how it trembles from the prior,
+    since a detector's jitter is larger than the denoiser's.
+
     Returns:
         Points in the rig's frame and their spread (rms distance to the rays), metres.
     """
     predicted = to_image(x, rig, config)
-    n = jnp.where(confidence[..., None] > 0, n, predicted[0])
-    share = config.observed_share * confidence[..., None]
-    first = predicted[0] + share * (n - predicted[0])
+    seen = confidence[..., None]
+    change = seen * (jnp.where(seen > 0, n, 0.0) - predicted[0])
+    smooth = _gaussian_filter(len(n), config.observed_frames)
+    first = predicted[0] + config.observed_share * jnp.einsum("ts,sjc->tjc", smooth, change)
     views = jnp.concatenate([first[None], predicted[1:]])
     weights = jnp.ones(views.shape[:-1]).at[0].add((config.observed_weight - 1) * confidence)
     flat = views.reshape(len(views), -1, 2)
     points, spread = triangulate(rig.views, flat, weights.reshape(len(views), -1))
     return points.reshape(*n.shape[:2], 3), spread.reshape(n.shape[:2])
+
+
+def _gaussian_filter(frames: int, deviation: float) -> Float[Array, "time time"]:
+    """Rows average over time with Gaussian weights (deviation in frames) that sum to 1 at the ends too."""
+    apart = np.arange(frames)[:, None] - np.arange(frames)
+    weights = np.exp(-0.5 * (apart / max(deviation, 1e-3)) ** 2)
+    return jnp.asarray(weights / weights.sum(1, keepdims=True), jnp.float32)
 
 
 def make_consistent(

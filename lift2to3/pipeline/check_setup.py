@@ -14,10 +14,10 @@ from lift2to3.skeletons import FOOT_POINTS
 
 _FEW = 0.1  # share of frames with a foot on the floor under which something must be wrong
 # Distance by the feet over that by the body's size:
-_ORDINARY = (1.0, 1.6)  # real motions of adults
-_PLAUSIBLE = (0.75, 1.9)  # outside, a reading of t that gives an ordinary ratio is worth a warning
-_POSSIBLE = (0.5, 2.1)  # children, people on the ground; outside, a reading of t that fits is believed
-_KNOWN = (0.3, 3.0)  # outside, something is wrong even if nothing explains it
+_ORDINARY = (0.8, 1.27)  # real motions of adults
+_PLAUSIBLE = (0.6, 1.5)  # outside, a reading of t that gives an ordinary ratio is worth a warning
+_POSSIBLE = (0.4, 1.66)  # children, people on the ground; outside, a reading of t that fits is believed
+_KNOWN = (0.24, 2.4)  # outside, something is wrong even if nothing explains it
 _FARTHEST_M = 35.0  # depth_from_size itself ends at 40
 _LOOKED_AT = 128  # frames, evenly chosen: enough for a median, and one shape to compile for
 

@@ -32,7 +32,7 @@ from lift2to3.skeletons import CANONICAL
 
 WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights"
 DEFAULT_WEIGHTS = "small"
-DEFAULT_STEPS = 2
+DEFAULT_STEPS = 1
 _SMOOTHED_FRAMES = 5  # at 30 fps: takes the seams of 4-frame tokens away, changes true motion by under 1 mm
 _CALL_SIZES = (1, 2, 4)
 """Windows per call: few shapes, so that few are ever compiled; more would cost memory, not save time."""

@@ -23,7 +23,14 @@ from lift2to3.geometry.cameras import project, to_camera
 from lift2to3.geometry.rigs import Rig, canonical_frame
 from lift2to3.models.denoiser import Condition, Params, merge
 from lift2to3.models.diffusion import add_noise, draw_times
-from lift2to3.models.multiview import MultiViewConfig, lift_views, project_to_views, set_up, to_movement
+from lift2to3.models.multiview import (
+    MultiViewConfig,
+    lift_views,
+    make_consistent,
+    project_to_views,
+    set_up,
+    to_movement,
+)
 from lift2to3.representation import JOINTS
 from lift2to3.skeletons import INDEX
 
@@ -40,13 +47,15 @@ class LossConfig:
     """Weights of the objective, and what examples are made of.
 
     Attributes:
-        noisiest: share of examples at diffusion time 1.
+        noisiest: share of G_2D's examples at diffusion time 1.
+        own: share of G_MV's second passes that start from the result of the first.
         movement: weight of the x0 loss (pose, movement and their velocities).
         relative, root, velocity: weights of the L1 losses on the triangulated 3D points (metres,
             metres, metres per second); 0 trains on the movement alone.
     """
 
-    noisiest: float = 0.5
+    noisiest: float = 0.25
+    own: float = 1.0
     movement: float = 0.3
     relative: float = 5.0
     root: float = 1.5
@@ -145,22 +154,37 @@ def points_losses(
 
 
 def multiview_loss(graph: nnx.GraphDef, frames: int, config: LossConfig) -> LossFn:
-    """Loss of the multi-view denoiser: x0 plus L1 on the triangulated points (DESIGN section 7)."""
+    """Loss of the multi-view denoiser: x0 plus L1 on the triangulated points (DESIGN section 7).
 
-    def loss_fn(params: Params, batch: dict[str, Array], key: PRNGKeyArray) -> tuple[Array, Scalars]:
-        make, draw, noise = jax.random.split(key, 3)
-        example = make_examples(batch, make, frames, config)
-        t = draw_times(draw, len(example.x0), config.noisiest)
-        noisy = add_noise(example.x0, jax.random.normal(noise, example.x0.shape), t)
-        predicted = merge(graph, params)(noisy, t, example.condition)
-        lift = jax.vmap(functools.partial(lift_views, config=config.multiview))
+    Every example is seen as sampling sees it: first at t = 1, where there is nothing but noise, then
+    at a random t. A share `LossConfig.own` of these second passes starts from the first one's result,
+    made consistent as in sampling, instead of the truth: what a sampler's later steps really get.
+    """
+    lift = jax.vmap(functools.partial(lift_views, config=config.multiview))
+    consistent = jax.vmap(functools.partial(make_consistent, config=config.multiview))
+
+    def losses(predicted: Array, example: Example) -> tuple[Array, Scalars, Array]:
         points, _ = lift(predicted, example.n, example.confidence, example.rig)
         scalars = points_losses(points, example.points, example.safe)
         scalars["movement"] = movement_loss(predicted, example.x0, example.safe)
         weights = {"movement": config.movement, "relative": config.relative,
                    "root": config.root, "velocity": config.velocity}  # fmt: skip
         loss = jnp.stack([weight * scalars[name] for name, weight in weights.items()]).sum()
-        return loss, scalars
+        return loss, scalars, points
+
+    def loss_fn(params: Params, batch: dict[str, Array], key: PRNGKeyArray) -> tuple[Array, Scalars]:
+        make, draw, pick, noise = jax.random.split(key, 4)
+        example = make_examples(batch, make, frames, config)
+        denoiser, count = merge(graph, params), len(example.x0)
+        start = jax.random.normal(noise, example.x0.shape)
+        first, first_scalars, points = losses(denoiser(start, jnp.ones(count), example.condition), example)
+        own = jax.random.uniform(pick, (count,)) < config.own
+        reached = jax.lax.stop_gradient(consistent(points, example.rig))
+        x0 = jnp.where(own[:, None, None, None], reached, example.x0)
+        t = jax.random.uniform(draw, (count,))
+        second, second_scalars, _ = losses(denoiser(add_noise(x0, start, t), t, example.condition), example)
+        scalars = first_scalars | {f"second_{name}": second_scalars[name] for name in ("mpjpe_mm", "root_mm")}
+        return (first + second) / 2, scalars
 
     return loss_fn
 
@@ -183,7 +207,7 @@ def single_view_loss(graph: nnx.GraphDef, frames: int, config: LossConfig) -> Lo
             observed=example.condition.observed[:, :1],
             confidence=example.condition.confidence[:, :1] * told[:, None, None, None],
         )
-        t = draw_times(draw, count, config.noisiest / 2)
+        t = draw_times(draw, count, config.noisiest)
         noisy = add_noise(x0, jax.random.normal(noise, x0.shape), t)
         loss = movement_loss(merge(graph, params)(noisy, t, condition), x0, example.safe)
         return loss, {"movement": loss}
