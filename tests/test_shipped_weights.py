@@ -9,8 +9,8 @@ from lift2to3.metrics import abs_mpjpe, mpjpe
 from lift2to3.pipeline.lift import WEIGHTS_FOLDER
 from lift2to3.skeletons import INDEX, SMPL_22
 
-MPJPE_MM = 60.0
-ABS_MPJPE_MM = 110.0
+MPJPE_MM = 50.0
+ABS_MPJPE_MM = 90.0
 DEEPEST_SOLE_MM = 100.0
 """How deep under the floor a foot may get."""
 
