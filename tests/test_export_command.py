@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -146,7 +147,7 @@ def test_a_disk_that_gets_full_leaves_whole_files_only(
     def full(*_: object) -> object:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(glb.struct, "pack", full)  # after the temporary file is opened
+    monkeypatch.setattr(glb, "struct", SimpleNamespace(pack=full))  # after the temporary file is opened
     out = tmp_path / "out"
     line = error_of(capsys, str(body_file), "--to", "bvh,glb", "--out", str(out))
     assert line.endswith("no space left on device")
