@@ -33,10 +33,14 @@ def batches(size: int = 8):
 def trained():
     """Parameters and logged scalars of two steps, by number of devices; unaugmented: that compiles long."""
     graph, params = build(dataclasses.replace(MODEL, pointmaps=False))
-    optimiser = optax.sgd(0.005)  # Adam's first steps are signs, and rounding turns some
+    optimiser = optax.sgd(0.02)  # Adam's first steps are signs, and rounding turns some
     step = make_step(
-        multiview_loss(graph, FRAMES, LossConfig(multiview=MULTIVIEW)), optimiser, seed=0, ema=0.9
+        multiview_loss(graph, FRAMES, LossConfig(velocity=0.0, multiview=MULTIVIEW)),
+        optimiser,
+        seed=0,
+        ema=0.9,
     )
+    # (no velocity term: between frames that hardly differ, rounding decides the sign of an L1 gradient)
     results = {}
     with pytest.MonkeyPatch.context() as patch:
         crop = lambda key, raw, valid, donor, frames, config: (raw[:frames], valid[:frames])  # noqa: E731
@@ -52,7 +56,7 @@ def trained():
 
 
 @pytest.mark.parametrize(
-    ("name", "rounding"), [("loss", 1e-5), ("movement", 1e-5), ("gradient_norm", 2e-4)]
+    ("name", "rounding"), [("loss", 1e-5), ("movement", 1e-5), ("gradient_norm", 1e-4)]
 )  # an L1 loss has a gradient of ±1: where an error is nearly 0, rounding turns it over
 def test_one_and_eight_devices_agree_on_what_is_logged(trained, name, rounding):
     for alone, together in zip(trained[1][1], trained[8][1], strict=True):
@@ -65,7 +69,7 @@ def test_one_and_eight_devices_agree_on_the_parameters(trained):
     assert alone.step == together.step == 2
     assert max(np.abs(leaf - alone.ema[name]).max() for name, leaf in alone.params.items()) > 2e-4
     for name, leaf in alone.params.items():
-        np.testing.assert_allclose(together.params[name], leaf, atol=3e-5, err_msg=name)
+        np.testing.assert_allclose(together.params[name], leaf, atol=1e-5, err_msg=name)
         np.testing.assert_allclose(together.ema[name], alone.ema[name], atol=1e-5, err_msg=name)
 
 

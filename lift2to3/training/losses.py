@@ -55,7 +55,7 @@ class LossConfig:
     """
 
     noisiest: float = 0.25
-    own: float = 1.0
+    own: float = 0.7
     movement: float = 0.3
     relative: float = 5.0
     root: float = 1.5
