@@ -114,17 +114,26 @@ def pose_body(
     return frames, root_translation[..., None, :] + xp.einsum("pq,...qi->...pi", paths, bones)
 
 
-def _paths() -> np.ndarray:
-    """(points, points): whether the bone to the second leads from the pelvis to the first."""
-    paths = np.eye(len(PARENTS), dtype=np.float32)
-    for row in TREE_ORDER:
-        if PARENTS[row] >= 0:
-            paths[row] += paths[PARENTS[row]]
-    paths[:, PARENTS < 0] = 0.0
-    return paths
+def _ancestors() -> np.ndarray:
+    found = np.zeros((len(PARENTS), len(PARENTS)), bool)
+    for row in TREE_ORDER[1:]:
+        found[row] = found[PARENTS[row]]
+        found[row, PARENTS[row]] = True
+    return found
 
 
-_PATHS: Final = _paths()
+ANCESTORS: Final = _ancestors()
+"""(points, points): whether the second is the first one's parent, or its parent's, and so on."""
+
+_PATHS: Final = (ANCESTORS | np.eye(len(PARENTS), dtype=bool)) & (PARENTS >= 0)
+"""(points, points): whether the bone to the second leads from the pelvis to the first."""
+
+
+def local_rotations(frames: Float[np.ndarray, "*batch 22 3 3"]) -> Float[np.ndarray, "*batch 22 3 3"]:
+    """Each joint's frame in the world → relative to its parent's; the pelvis's stays."""
+    relative = frames[..., JOINT_PARENTS[1:], :, :].swapaxes(-1, -2) @ frames[..., 1:, :, :]
+    return np.concatenate([frames[..., :1, :, :], relative], axis=-3)
+
 
 REFERENCE_LEG_M: Final = 0.83
 """Leg of a person of about 1.73 m, hip joint to ankle joint."""

@@ -22,6 +22,7 @@ from lift2to3.data.body_rotations import body_motion
 from lift2to3.data.dataset import load_clips
 from lift2to3.motion import BodyMotion
 from lift2to3.pipeline.body_prior import BODY_PRIOR
+from lift2to3.pipeline.first_pose import symmetric
 from lift2to3.skeletons import MIRROR
 
 
@@ -48,7 +49,7 @@ def mirrored(rotations: np.ndarray) -> np.ndarray:
 def mean_rest_offsets(motions: Sequence[BodyMotion]) -> np.ndarray:
     """Proportions at the reference leg, the same on both sides. (38, 3) metres"""
     offsets = np.mean([m.rest_offsets * (REFERENCE_LEG_M / leg_length(m.rest_offsets)) for m in motions], 0)
-    return (offsets + np.array([-1.0, 1.0, 1.0]) * offsets[MIRROR]) / 2
+    return symmetric(offsets)
 
 
 def main(config: Config) -> Path:

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float
 
-from lift2to3.body import BODY_JOINTS, JOINT_PARENTS, forward_kinematics, swing
+from lift2to3.body import BODY_JOINTS, forward_kinematics, local_rotations, swing
 from lift2to3.data.anatomy import find_family
 from lift2to3.data.mocap import MocapClip, matrices_from_quaternions
 from lift2to3.motion import BodyMotion
@@ -48,11 +48,8 @@ def body_motion(clip: MocapClip) -> BodyMotion:
     frames = np.asarray(frames)[:, [row[family.joint(role)] for role in roles]]
     points = clip.points_world.astype(np.float64)
     frames = frames @ _rest_turns(_mean_offsets(frames, points))
-    rotations = np.concatenate(
-        [frames[:, :1], frames[:, JOINT_PARENTS[1:]].swapaxes(-1, -2) @ frames[:, 1:]], axis=1
-    )
     return BodyMotion(
-        points[:, INDEX["pelvis"]], rotations, _mean_offsets(frames, points), clip.fps,
+        points[:, INDEX["pelvis"]], local_rotations(frames), _mean_offsets(frames, points), clip.fps,
         np.ones(len(points), bool),
     )  # fmt: skip
 

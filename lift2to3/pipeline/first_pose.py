@@ -22,7 +22,8 @@ _ORDINARY_FRAMES: Final = 5.0  # what ordinary proportions weigh beside the clip
 _TRUST_PARENT: Final = 0.01  # square metres: how much a joint's children must say to turn it from its parent
 
 
-def _symmetric(offsets: Float[np.ndarray, "38 3"]) -> Float[np.ndarray, "38 3"]:
+def symmetric(offsets: Float[np.ndarray, "38 3"]) -> Float[np.ndarray, "38 3"]:
+    """Both sides alike: the mean of the offsets and their mirror image."""
     return (offsets + np.array([-1.0, 1.0, 1.0]) * offsets[MIRROR]) / 2
 
 
@@ -69,7 +70,7 @@ def measured_rest_offsets(
     axis = offsets[_BONES] / np.linalg.norm(offsets[_BONES], axis=1, keepdims=True)
     measured[_BONES] = np.maximum((measured[_BONES] * axis).sum(1, keepdims=True), 0.01) * axis
     measured[INDEX["pelvis"]] = 0.0
-    return _symmetric(measured)
+    return symmetric(measured)
 
 
 def first_rotations(

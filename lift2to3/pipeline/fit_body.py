@@ -31,6 +31,7 @@ from lift2to3.skeletons import CANONICAL, FOOT_POINTS, INDEX, PARENTS, TREE_ORDE
 WINDOW_FRAMES: Final = 128
 _OVERLAP_FRAMES: Final = 16
 _LOOKED_AT_FRAMES: Final = 512  # the bones are measured on this many frames at most
+
 Progress = Callable[[int, int], None]
 """Called with (windows done, windows in all)."""
 
@@ -103,9 +104,8 @@ def fit_body(
         rotations = first_rotations(points[chosen], weight[chosen], offsets, prior)
         offsets = measured_rest_offsets(points[chosen], weight[chosen], rotations, offsets, prior)
     rotations = first_rotations(points, weight, offsets, prior)
-    rotations, root = _solve_windows(
-        points, precision, rotations, offsets, prior, motion.fps, config, progress
-    )
+    terms, stiffness = _terms(points, precision, rotations, offsets, prior, motion.fps, config)
+    rotations, root = _solve_windows(rotations, terms, stiffness, config.iterations, progress)
     return BodyMotion(root, rotations, offsets.astype(np.float32), motion.fps, frames_valid)
 
 
@@ -176,17 +176,14 @@ def _precision(
 
 
 def _solve_windows(
-    points: Float[np.ndarray, "time 38 3"],
-    precision: Float[np.ndarray, "time 38 3 3"],
     rotations: Float[np.ndarray, "time 22 3 3"],
-    offsets: Float[np.ndarray, "38 3"],
-    prior: BodyPrior,
-    fps: float,
-    config: FitConfig,
+    terms: dict[str, np.ndarray],
+    stiffness: Stiffness,
+    iterations: int,
     progress: Progress | None,
 ) -> tuple[Float[np.ndarray, "time 22 3 3"], Float[np.ndarray, "time 3"]]:
     """Rotations and root, solved window by window; overlaps are crossfaded."""
-    terms, stiffness = _terms(points, precision, rotations, offsets, prior, fps, config)
+    points = terms["targets"]
     stride = WINDOW_FRAMES - _OVERLAP_FRAMES
     starts = range(0, max(len(points) - _OVERLAP_FRAMES, 1), stride)
     root = np.array(points[:, INDEX["pelvis"]], np.float32)
@@ -195,7 +192,7 @@ def _solve_windows(
     for done, start in enumerate(starts, start=1):
         index = np.minimum(np.arange(start, start + WINDOW_FRAMES), len(points) - 1)
         begin = Poses(jnp.asarray(rotations[index]), jnp.asarray(root[index]))
-        solved, _ = solve_poses(begin, _cut(terms, index), stiffness, config.iterations)
+        solved, _ = solve_poses(begin, _cut(terms, index), stiffness, iterations)
         count = min(WINDOW_FRAMES, len(points) - start)
         fade = np.ones(count, np.float32)
         if start:

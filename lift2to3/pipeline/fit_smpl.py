@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from lift2to3.body import BODY_JOINTS, JOINT_PARENTS, pose_body, swing
+from lift2to3.body import BODY_JOINTS, local_rotations, pose_body, swing
 from lift2to3.motion import BodyMotion
 from lift2to3.skeletons import INDEX
 from lift2to3.smpl import BodyModel, pose_joints
@@ -62,11 +62,8 @@ def fit_smpl(body: BodyMotion, model: BodyModel) -> SmplMotion:
     frames, points = pose_body(
         body.rest_offsets.astype(float), body.rotations.astype(float), body.root_translation.astype(float)
     )
-    frames = np.asarray(frames) @ turns
-    rotations = np.concatenate(
-        [frames[:, :1], frames[:, JOINT_PARENTS[1:]].swapaxes(-1, -2) @ frames[:, 1:]], axis=1
-    )
-    still = np.zeros((len(frames), 3))
+    rotations = local_rotations(np.asarray(frames) @ turns)
+    still = np.zeros((len(rotations), 3))
     joints = np.asarray(pose_joints(model, betas, rotations, still), float)
     translation = (np.asarray(points)[:, _ALIGNED] - joints[:, _ALIGNED]).mean(axis=1)
     return SmplMotion(betas, rotations, translation, body.fps, body.valid)

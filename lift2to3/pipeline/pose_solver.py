@@ -2,8 +2,8 @@
 
 Gauss–Newton with Levenberg's damping. The unknowns of a frame are its 22 joints' turns and the root's
 step, 69 numbers; frames hang together by smoothness and by feet that stay where they stand. The normal
-equations are solved by conjugate gradients, each frame's own block as preconditioner: on CPUs that is an
-order of magnitude faster than block elimination along time, and the coupling is weak.
+equations are solved by conjugate gradients, each frame's own block as preconditioner: the coupling is weak,
+and on CPUs many small solves at once are far faster than block elimination from frame to frame.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from jax.scipy.linalg import cho_factor, cho_solve
 from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Bool, Float, Int
 
-from lift2to3.body import BODY_JOINTS, pose_body
+from lift2to3.body import ANCESTORS, BODY_JOINTS, pose_body
 from lift2to3.contact import CONTACT_ROWS
 from lift2to3.geometry.rotations import axis_angle_from_matrix, matrix_from_axis_angle
-from lift2to3.skeletons import CANONICAL, PARENTS
 
 JOINTS: Final = len(BODY_JOINTS)
 _ANGLES: Final = 3 * JOINTS
@@ -29,18 +28,7 @@ _UNKNOWNS: Final = _ANGLES + 3
 _SETTLED: Final = 0.01  # a step that lowers the energy by less than this share is the last
 
 
-def _moved_by() -> np.ndarray:
-    """(points, joints): whether a turn of the joint moves the point."""
-    moved = np.zeros((len(CANONICAL), JOINTS), np.float32)
-    for point in range(len(CANONICAL)):
-        ancestor = PARENTS[point]
-        while ancestor >= 0:
-            moved[point, ancestor] = 1.0
-            ancestor = PARENTS[ancestor]
-    return moved
-
-
-_MOVED_BY: Final = _moved_by()
+_MOVED_BY: Final = ANCESTORS[:, :JOINTS].astype(np.float32)
 
 
 class Poses(NamedTuple):
@@ -170,10 +158,8 @@ def _linearise(poses: Poses, terms: Terms, stiffness: Stiffness) -> _Linear:
     rows = (-1, jacobian.shape[1] * 3, _UNKNOWNS)
     block = jnp.einsum("trn,trm->tnm", jacobian.reshape(rows), weighted.reshape(rows))
     prior_energy, pull, prior_block = _pose_prior(poses, terms, stiffness)
-    turning, stepping = (
-        turn_rates(poses.rotations) - terms.turn_rate,
-        jnp.diff(poses.root, axis=0) - terms.root_step,
-    )
+    turning = turn_rates(poses.rotations) - terms.turn_rate
+    stepping = jnp.diff(poses.root, axis=0) - terms.root_step
     along = jnp.concatenate(
         [stiffness.turning * turning.reshape(len(turning), -1), stiffness.stepping * stepping], axis=-1
     )
