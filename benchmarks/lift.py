@@ -86,18 +86,22 @@ def peak_memory_mb() -> float:
 
 
 def fresh_process_seconds(config: Config) -> dict[str, float]:
-    """``lift2to3 lift`` from nothing to its files, and what `import jax` takes of that."""
+    """``lift2to3 lift`` from nothing to its files, and what `import jax` takes of that.
+
+    Python's byte code is kept for both, as pip keeps it: compiling the sources anew would cost as much again.
+    """
     keypoints, camera = filmed_walk(4.0)
     with tempfile.TemporaryDirectory() as folder:
         clip = write_keypoints(keypoints, Path(folder) / "clip.npz")
         calibration = write_camera(camera, Path(folder) / "camera.json")
         command = [sys.executable, "-m", "lift2to3", "lift", str(clip), "--camera", str(calibration)]
         command += ["--out", str(Path(folder) / "out"), "--weights", config.weights]
+        kept = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(Path(folder) / "byte_code")}
 
         def run(arguments: list[str]) -> Callable[[], object]:
-            return lambda: subprocess.run(arguments, check=True, capture_output=True)
+            return lambda: subprocess.run(arguments, check=True, capture_output=True, env=os.environ | kept)
 
-        run(command)()  # fills the disk cache
+        run(command)()  # fills the caches of compiled functions and of byte code
         repeats = max(config.repeats // 2, 1)
         return {
             "fresh_process": median_seconds(run(command), repeats),

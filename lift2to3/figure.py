@@ -22,7 +22,7 @@ from matplotlib.patches import Polygon
 from lift2to3.formats.whole_file import whole_file
 from lift2to3.geometry.cameras import Camera
 from lift2to3.motion import Keypoints, Motion
-from lift2to3.skeletons import BONES, CANONICAL
+from lift2to3.skeletons import stick_bones
 from lift2to3.summary import path_length
 
 _RAMPS: Final = {
@@ -33,7 +33,6 @@ _RAMPS: Final = {
 """Colour at the start and at the end of the clip, by body side."""
 
 _AGES: Final = tuple(np.linspace(0, 1, 8))
-_HIDDEN: Final = {"mid_hip", "mid_shoulder", "left_eye", "right_eye", "left_ear", "right_ear"}
 _SIZE_INCHES, _DPI = (15, 10), 110
 _FLOOR, _GRID, _INK = "#f3f1ec", "#d9d5cb", "#3a3a3a"
 
@@ -115,17 +114,6 @@ def _colour(side: str, age: float) -> tuple[float, float, float]:
     start, end = (np.array([int(ramp[i : i + 2], 16) for i in (1, 3, 5)]) / 255 for ramp in _RAMPS[side])
     red, green, blue = start + age * (end - start)
     return float(red), float(green), float(blue)
-
-
-def stick_bones(names: tuple[str, ...]) -> list[tuple[int, int, str]]:
-    """(parent, child, side) of the bones a stick figure shows, as rows of ``names``."""
-    row = {name: i for i, name in enumerate(names)}
-    bones = []
-    for parent, child in ((CANONICAL[a], CANONICAL[b]) for a, b in BONES):
-        if child not in _HIDDEN and parent in row and child in row:
-            side = child.split("_")[0]
-            bones.append((row[parent], row[child], side if side in ("left", "right") else "middle"))
-    return bones
 
 
 def _draw_figures(axes: Axes, scene: _Scene, flatten: Callable[[Points3], Points2], width: float) -> None:

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from lift2to3.figure import stick_bones
 from lift2to3.formats.whole_file import whole_file
 from lift2to3.geometry.cameras import Camera
 from lift2to3.motion import Keypoints, Motion
+from lift2to3.skeletons import stick_bones
 
 _COLOURS: Final = {"left": (240, 150, 40), "right": (40, 130, 250), "middle": (225, 225, 225)}  # BGR
 _OBSERVED, _DIFFERENCE, _EDGE = (255, 255, 255), (150, 20, 220), (30, 30, 30)

@@ -14,12 +14,11 @@ from jaxtyping import Bool, Float
 
 from lift2to3.bone_lengths import bone_lengths, bone_remarks
 from lift2to3.contact import CONTACT_POINTS, contact_labels
-from lift2to3.figure import stick_bones
 from lift2to3.formats.whole_file import whole_file
 from lift2to3.geometry.cameras import Camera
 from lift2to3.metrics import foot_sliding
 from lift2to3.motion import Keypoints, Motion
-from lift2to3.skeletons import Skeleton
+from lift2to3.skeletons import Skeleton, stick_bones
 from lift2to3.summary import CONTACT_HEIGHT_M, Summary, reprojection_error, summarise
 
 TEMPLATE: Final = Path(__file__).with_name("report_page.html")

@@ -72,6 +72,20 @@ TREE_ORDER: Final = tuple(sorted(range(len(CANONICAL)), key=_depth))
 BONES: Final = tuple((int(PARENTS[row]), row) for row in TREE_ORDER if PARENTS[row] >= 0)
 """(parent, child) rows: what a stick figure draws and what a bone length is measured along."""
 
+_NOT_DRAWN: Final = {"mid_hip", "mid_shoulder", "left_eye", "right_eye", "left_ear", "right_ear"}
+
+
+def stick_bones(names: tuple[str, ...]) -> list[tuple[int, int, str]]:
+    """(parent, child, side) of the bones a stick figure shows, as rows of ``names``."""
+    row = {name: i for i, name in enumerate(names)}
+    bones = []
+    for parent, child in ((CANONICAL[a], CANONICAL[b]) for a, b in BONES):
+        if child not in _NOT_DRAWN and parent in row and child in row:
+            side = child.split("_")[0]
+            bones.append((row[parent], row[child], side if side in ("left", "right") else "middle"))
+    return bones
+
+
 MIRROR: Final = np.array([INDEX[mirror_name(name)] for name in CANONICAL], dtype=np.int32)
 """Row of the same point on the body's other side (an involution)."""
 

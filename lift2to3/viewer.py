@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from lift2to3.figure import stick_bones
 from lift2to3.geometry.cameras import Camera
 from lift2to3.geometry.rotations import quaternion_from_matrix
 from lift2to3.motion import Motion
+from lift2to3.skeletons import stick_bones
 
 if TYPE_CHECKING:
     import viser

@@ -166,6 +166,20 @@ def test_missing_points_and_frames_are_filled_in():
     np.testing.assert_array_equal(np.flatnonzero(~body.valid), np.arange(20, 26))
 
 
+def test_a_pelvis_never_seen_is_placed_by_the_other_points():
+    points = walking(60)
+    truth = points[:, INDEX["pelvis"]].copy()
+    points[20:26] = np.nan
+    points[:, INDEX["pelvis"]] = np.nan
+    motion = motion_of(points)
+    body = fit_body(motion)
+    assert np.linalg.norm(body.root_translation - truth, axis=1).max() < 0.1
+    assert np.isfinite(body.rotations).all()
+    # what is not valid is not looked at, be it NaN or far away
+    far_away = fit_body(motion._replace(joints_world=np.nan_to_num(motion.joints_world, nan=1e3)))
+    np.testing.assert_array_equal(far_away.root_translation, body.root_translation)
+
+
 def test_one_valid_frame_is_enough():
     points = walking(30)
     points[np.arange(30) != 12] = np.nan

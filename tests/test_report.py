@@ -6,6 +6,8 @@ import base64
 import gzip
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,12 @@ def unpack(packed: dict[str, Any]) -> np.ndarray:
     steps = planes.reshape(2, -1).T.copy().view("<i2").reshape(-1, packed["shape"][0])
     whole = np.add.accumulate(steps, axis=1, dtype=np.int16).T.reshape(packed["shape"])
     return np.where(whole == -32768, np.nan, whole * packed["unit"])
+
+
+def test_the_page_is_written_without_loading_what_draws_pictures():
+    code = "import sys, lift2to3.report; print([m for m in sys.modules if m.split('.')[0] == 'matplotlib'])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
 
 
 # --- numbers

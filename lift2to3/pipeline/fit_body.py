@@ -138,16 +138,26 @@ def _check(motion: Motion, keypoints: Keypoints | None, camera: Camera | None) -
 def _filled(
     points: Float[np.ndarray, "time 38 3"], valid: Bool[np.ndarray, "time 38"]
 ) -> Float[np.ndarray, "time 38 3"]:
-    """Gaps bridged by straight lines in time, ends held; a point never seen goes to its parent."""
-    filled, frames = points.copy(), np.arange(len(points))
+    """Gaps bridged in time; a point never seen goes to its parent, a root never seen amid the others."""
+    filled = np.empty_like(points)
     for row in TREE_ORDER:
-        seen = valid[:, row]
-        if not seen.any():
-            filled[:, row] = filled[:, PARENTS[row]] if PARENTS[row] >= 0 else np.nanmean(points, axis=1)
-        elif not seen.all():
-            for axis in range(3):
-                filled[:, row, axis] = np.interp(frames, frames[seen], points[seen, row, axis])
+        if valid[:, row].any():
+            filled[:, row] = _bridged(points[:, row], valid[:, row])
+        elif PARENTS[row] >= 0:
+            filled[:, row] = filled[:, PARENTS[row]]
+        else:
+            total = np.sum(points, axis=1, where=valid[..., None])
+            count = valid.sum(1, keepdims=True)
+            filled[:, row] = _bridged(total / np.maximum(count, 1), count[:, 0] > 0)
     return filled
+
+
+def _bridged(
+    path: Float[np.ndarray, "time 3"], seen: Bool[np.ndarray, " time"]
+) -> Float[np.ndarray, "time 3"]:
+    """Straight lines in time across what was not seen; the ends are held."""
+    frames = np.arange(len(path))
+    return np.stack([np.interp(frames, frames[seen], path[seen, axis]) for axis in range(3)], axis=1)
 
 
 def _precision(

@@ -71,7 +71,7 @@ class Lifter:
         self.model, self.multiview, self.frames, self.mirror = model, multiview, frames, mirror
         self.graph, wanted = describe(model)
         check_shapes(params, wanted, "lifter")
-        self.params = {name: jnp.asarray(leaf) for name, leaf in params.items()}
+        self.params = jax.device_put(dict(params))
 
     @classmethod
     def from_pretrained(cls, weights: str | Path = DEFAULT_WEIGHTS) -> Lifter:

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.interpolate import make_interp_spline
 
 
 def window_starts(frames: int, window: int) -> Int[np.ndarray, " windows"]:
@@ -95,6 +94,8 @@ def resample_points(
         return points
     if len(points) == 1:
         return np.repeat(points, frames, axis=0)
+    from scipy.interpolate import make_interp_spline  # slow to import, and most clips need none
+
     known = np.arange(len(points)) / fps
     wanted = np.arange(frames) / target_fps
     spline = make_interp_spline(known, points, k=3 if len(points) >= 4 else 1)
