@@ -214,6 +214,45 @@ def foot_sliding(
     return np.where(true_moved < CONTACT_STEP_M, 1000.0 * moved, np.nan)
 
 
+def foot_penetration(height_m: Float[np.ndarray, "time points"]) -> PerFrame:
+    """How deep the lowest foot point is below the floor, mm per frame; 0 in frames where it is not.
+
+    The mean over all frames is the usual figure; over those above 0 it says how deep, not how often.
+
+    Args:
+        height_m: of foot points over the floor (their z, for a floor at z = 0), metres; NaN where
+            missing. A frame without any is NaN.
+    """
+    return 1000.0 * np.maximum(-_lowest(height_m), 0.0)
+
+
+def foot_floating(
+    height_m: Float[np.ndarray, "time points"],
+    contact: Bool[np.ndarray, "time points"],
+    standing_m: Float[np.ndarray, "points"] | float = 0.0,
+) -> PerFrame:
+    """How far the lowest point of a foot hangs over its standing height while it should stand, mm.
+
+    Returns:
+        Per frame the least of ``height_m - standing_m``, 0 where that is negative (what is below the
+        floor is penetration). NaN where no point has contact or none is there.
+
+    Args:
+        height_m: of one foot's points over the floor, metres; NaN where missing. Both feet together
+            would hide the one that floats beside one that stands.
+        contact: where the foot truly stands; the labels of the motion itself, where nothing is true.
+        standing_m: each point's height while the foot stands flat.
+    """
+    floating = 1000.0 * np.maximum(_lowest(height_m - standing_m), 0.0)
+    return np.where(contact.any(-1), floating, np.nan)
+
+
+def _lowest(height_m: Float[np.ndarray, "time points"]) -> PerFrame:
+    """The least of each frame that is not NaN; NaN for a frame without any."""
+    seen = np.isfinite(height_m)
+    return np.where(seen.any(-1), np.min(height_m, axis=-1, where=seen, initial=np.inf), np.nan)
+
+
 def ajae(
     predicted: Float[np.ndarray, "*batch 3 3"], true: Float[np.ndarray, "*batch 3 3"]
 ) -> Float[np.ndarray, "*batch"]:

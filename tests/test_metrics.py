@@ -232,6 +232,26 @@ def test_foot_sliding_does_not_depend_on_the_frame_rate() -> None:
     np.testing.assert_allclose(metrics.foot_sliding(fast, fast, 60.0).mean(), slow.mean())
 
 
+def test_foot_penetration_is_the_depth_of_the_lowest_point() -> None:
+    height = np.array([[0.02, 0.01], [0.03, -0.004], [-0.01, -0.02], [np.nan, -0.005], [np.nan, np.nan]])
+    depth = metrics.foot_penetration(height)
+    np.testing.assert_allclose(depth, [0, 4, 20, 5, np.nan])
+    assert depth[depth > 0].mean() == pytest.approx(29 / 3)
+    np.testing.assert_allclose(
+        metrics.foot_penetration(height - 1)[:4], 1000 - 1000 * np.nanmin(height[:4], 1)
+    )
+
+
+def test_foot_floating_is_what_the_lowest_point_lacks_to_stand() -> None:
+    height = np.array(
+        [[0.05, 0.02], [0.05, 0.05], [-0.01, 0.3], [0.04, np.nan], [np.nan, np.nan], [0.5, 0.5]]
+    )
+    contact = np.array([[1, 1], [0, 1], [1, 1], [1, 0], [1, 1], [0, 0]], bool)
+    floating = metrics.foot_floating(height, contact, np.array([0.015, 0.01]))
+    np.testing.assert_allclose(floating, [10, 35, 0, 25, np.nan, np.nan])
+    np.testing.assert_allclose(metrics.foot_floating(height, contact)[:3], [20, 50, 0])
+
+
 def test_root_errors_first_and_mean() -> None:
     true = np.zeros((2, 22, 3))
     predicted = true + np.array([0.3, 0.1])[:, None, None] * [0.0, 0.0, 1.0]
