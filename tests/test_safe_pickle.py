@@ -1,12 +1,19 @@
-"""Pickles: arrays and plain containers come out of them, nothing in them runs, damage is a ValueError."""
+"""Pickles, also in other programs' files: arrays and containers come out, nothing runs, damage is told."""
 
 import builtins
+import bz2
+import collections
 import functools
+import gzip
 import io
+import lzma
 import os
 import pickle
 import struct
+import tracemalloc
 import types
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +23,24 @@ import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from saved_objects import (
+    FROM_BYTES,
+    REBUILD,
+    NumpyArrayWrapper,
+    Reduced,
+    Storage,
+    Tensor,
+    joblib_stream,
+    joblib_zlib,
+    legacy_torch,
+    named,
+    npy_of_object,
+    pickled,
+    torch_zip,
+)
 
-from lift2to3.formats import safe_pickle
+from lift2to3.formats import object_files
+from lift2to3.formats.object_files import load_objects
 from lift2to3.formats.safe_pickle import load_pickle
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
@@ -205,11 +228,16 @@ def test_nothing_outside_the_file_is_reached(read, opcode):
         read(b"\x80\x02" + opcode + b".")
 
 
-@pytest.mark.parametrize("name", sorted(safe_pickle._KNOWN))
-def test_a_known_name_is_no_value_and_cannot_be_changed(read, name):
+@pytest.mark.parametrize("load", [load_pickle, load_objects])
+@pytest.mark.parametrize("name", sorted(object_files._ObjectReader.known))
+def test_a_known_name_is_no_value_and_cannot_be_changed(tmp_path, name, load):
+    def read(content: bytes) -> Any:
+        (tmp_path / "some.pkl").write_bytes(content)
+        return load(tmp_path / "some.pkl")
+
     module, attribute = name.rsplit(".", 1)
     mention = b"\x80\x02c" + f"{module}\n{attribute}\n".encode()
-    kind = safe_pickle._KNOWN[name]
+    kind = object_files._ObjectReader.known[name]
     before = dict(vars(kind))
     for state in ({"given": 1}, (None, {"value": 1, "__new__": 2})):
         with pytest.raises(ValueError, match="some.pkl"):
@@ -307,6 +335,281 @@ def test_a_damaged_file_is_plain_or_refused(tmp_path_factory, changes, end, cut)
     reads_plain_or_refuses(bytes(content[:end] if cut else content), tmp_path_factory.getbasetemp())
 
 
-def test_no_file_is_no_value_error(tmp_path):
+@pytest.mark.parametrize("load", [load_pickle, load_objects])
+def test_no_file_is_no_value_error(tmp_path, load):
     with pytest.raises(FileNotFoundError):
-        load_pickle(tmp_path / "none.pkl")
+        load(tmp_path / "none.pkl")
+
+
+# --- other programs' files
+
+
+@pytest.fixture
+def read_objects(tmp_path):
+    def load(content: bytes) -> Any:
+        path = tmp_path / "some.pt"
+        path.write_bytes(content)
+        return load_objects(path)
+
+    return load
+
+
+WRITERS = {
+    "pickle": pickled,
+    "joblib": joblib_stream,
+    "joblib, zlib": joblib_zlib,
+    "joblib, gzip": lambda value: gzip.compress(joblib_stream(value)),
+    "joblib, bz2": lambda value: bz2.compress(joblib_stream(value)),
+    "joblib, xz": lambda value: lzma.compress(joblib_stream(value)),
+    "joblib, lzma": lambda value: lzma.compress(joblib_stream(value), lzma.FORMAT_ALONE),
+    "PyTorch": torch_zip,
+    "PyTorch before 1.6": legacy_torch,
+    "npy": npy_of_object,
+}
+
+
+@settings(max_examples=120, deadline=None)
+@given(value=VALUES, writer=st.sampled_from(sorted(WRITERS)), fortran=st.booleans())
+def test_arrays_come_back_from_every_layout(tmp_path_factory, value, writer, fortran):
+    if fortran and isinstance(value, np.ndarray):
+        value = np.asfortranarray(value)
+    path = tmp_path_factory.getbasetemp() / "value.bin"
+    path.write_bytes(WRITERS[writer]([value, {"x": value}]))
+    found = load_objects(path)
+    assert same(found[0], value) and same(found[1]["x"], value)
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    kind=st.sampled_from(["f8", "f4", "f2", "i8", "i4", "i2", "i1", "u1", "?"]),
+    shape=array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4),
+    writer=st.sampled_from(sorted(WRITERS)),
+    data=st.data(),
+)
+def test_tensors_come_back_from_every_layout(tmp_path_factory, kind, shape, writer, data):
+    array = data.draw(arrays(kind, shape))
+    path = tmp_path_factory.getbasetemp() / "tensor.bin"
+    path.write_bytes(WRITERS[writer]({"t": Tensor(array), "in": [Tensor(array), None, (1, "x")]}))
+    found = load_objects(path)
+    assert same(found, {"t": array, "in": [array, None, (1, "x")]})
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_tensor_may_be_any_view_of_its_storage(read_objects, writer):
+    flat = np.arange(24.0, dtype=np.float32)
+    views = {
+        "turned": flat.reshape(2, 3, 4).transpose(2, 0, 1),
+        "part": flat[5:17].reshape(3, 4)[:, 1:3],
+        "stepped": flat[1::5],
+        "expanded": np.broadcast_to(flat[3:6], (4, 3)),
+        "one": flat[7:8].reshape(()),
+    }
+    found = read_objects(WRITERS[writer]({name: Tensor(view, flat) for name, view in views.items()}))
+    for name, view in views.items():
+        np.testing.assert_array_equal(found[name], view)
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_an_array_stored_by_columns_comes_back(read_objects, writer):
+    by_columns = np.asfortranarray(np.arange(24.0).reshape(2, 3, 4))
+    np.testing.assert_array_equal(read_objects(WRITERS[writer]([by_columns]))[0], by_columns)
+
+
+def test_bfloat16_is_the_upper_half_of_a_float32(read_objects):
+    exact = np.array([1.5, -2.25, 0.0, 3e38], np.float32).view(np.uint32) >> 16
+    flat = exact.astype(np.uint16)
+    pid = ("storage", named("torch", "BFloat16Storage"), "0", "cpu", 4)
+    content = torch_zip(Reduced(REBUILD, Storage(flat, "0", pid), 0, (4,), (1,), False, {}))
+    np.testing.assert_array_equal(read_objects(content), (exact << 16).astype(np.uint32).view(np.float32))
+
+
+def test_bytes_in_the_other_order(read_objects):
+    array = np.arange(5, dtype=np.int32)
+    content = torch_zip(Tensor(array), **{"byteorder": b"big", "data/0": array.astype(">i4").tobytes()})
+    np.testing.assert_array_equal(read_objects(content), array)
+    np.testing.assert_array_equal(read_objects(torch_zip(Tensor(array), byteorder=None)), array)
+
+
+def test_joblib_before_1_2_did_not_align_its_arrays(read_objects):
+    array = np.arange(6.0).reshape(2, 3)
+    wrapper = NumpyArrayWrapper(array)
+    del wrapper.numpy_array_alignment_bytes
+    np.testing.assert_array_equal(read_objects(pickled(wrapper, 3)[:-1] + array.tobytes() + b"."), array)
+
+
+def test_dicts_with_an_order_or_a_default_are_dicts(read_objects):
+    value = collections.defaultdict(dict, {3: collections.OrderedDict(a=1)})
+    for protocol in PROTOCOLS:
+        assert read_objects(pickle.dumps(value, protocol)) == {3: {"a": 1}}
+    pairs = b"\x80\x02ccollections\nOrderedDict\n](](U\x01aK\x01ee\x85R."  # Python 2's
+    assert read_objects(pairs) == {"a": 1}
+
+
+RUNS = {
+    "in the objects": lambda call: {"betas": call},
+    "in an array of objects": lambda call: np.array([call, 1], dtype=object),
+    "as a tensor's storage": lambda call: Reduced(REBUILD, call, 0, (1,), (1,), False, {}),
+    "in a storage's bytes": lambda call: Reduced(
+        REBUILD, Reduced(FROM_BYTES, legacy_torch(call)), 0, (1,), (1,), False, {}
+    ),
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("where", RUNS)
+def test_nothing_runs_in_any_layout(tmp_path, read_objects, writer, where):
+    marker = tmp_path / "ran"
+    call = Reduced(os.system, f"touch {marker}")
+    with pytest.raises(ValueError, match=rf"some.pt: .*asks for {os.system.__module__}.system"):
+        read_objects(WRITERS[writer](RUNS[where](call)))
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    ("pid", "message"),
+    [
+        (("storage", named("torch", "FloatStorage"), "0", "cpu", 2**60), "buffer is smaller"),
+        (("storage", named("torch", "FloatStorage"), "0", "cpu", -9), "asks for the storage"),
+        (("storage", named("torch", "FloatStorage"), "../version", "cpu", 1), "some.pt"),
+        (("storage", named("torch", "FloatStorage"), "none", "cpu", 1), "no item named"),
+        (("storage", "FloatStorage", "0", "cpu", 1), "asks for the storage"),
+        (("storage", named("torch", "FloatStorage"), "0", "cpu", 1, ("0", 0, 1)), "asks for the storage"),
+        (("module", named("torch", "FloatStorage"), "0", "cpu", 1), "asks for the storage"),
+        ("0", "asks for the object outside"),
+    ],
+)
+def test_a_storage_is_in_its_file_or_refused(read_objects, pid, message):
+    content = torch_zip(
+        Reduced(REBUILD, Storage(np.zeros(4, np.float32), "0", pid), 0, (1,), (1,), False, {})
+    )
+    with pytest.raises(ValueError, match=message):
+        read_objects(content)
+
+
+@pytest.mark.parametrize(
+    ("offset", "shape", "strides"),
+    [
+        (0, (2**60,), (0,)), (0, (2**20, 2**20), (0, 0)), (0, (5,), (1,)), (4, (1,), (1,)), (-1, (1,), (1,)),
+        (0, (2,), (-1,)), (0, (2, 2), (1,)), (0, ("x",), (1,)), (0, (3, 2), (2, 1)),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("writer", ["PyTorch", "npy"])
+def test_a_tensor_lies_within_its_storage(read_objects, writer, offset, shape, strides):
+    tensor = Tensor(np.zeros(4, np.float32))
+    tensor.place = lambda: (offset, shape, strides)
+    with pytest.raises(ValueError, match="some.pt: not a"):
+        read_objects(WRITERS[writer](tensor))
+
+
+def test_bytes_that_are_used_often_are_there_once(read_objects):
+    content = legacy_torch(Storage(np.zeros(2**17), "1"))
+    tensors = [
+        Reduced(REBUILD, Reduced(FROM_BYTES, content), 0, (2**17,), (1,), False, {}) for _ in range(200)
+    ]
+    packed = pickled(tensors)
+    tracemalloc.start()
+    found = read_objects(packed)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(found) == 200 and found[199].shape == (2**17,)
+    assert most < 8 * 2**20
+
+
+def test_a_zip_that_is_larger_inside_than_outside_is_refused(read_objects):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x/data.pkl", pickle.dumps(0))
+        archive.writestr("x/data/0", bytes(10**6))
+    with pytest.raises(ValueError, match="compressed entries"):
+        read_objects(packed.getvalue())
+    content = torch_zip(Tensor(np.zeros(1000)))
+    start = content.index(b"PK\x01\x02")  # the directory lists one entry many times
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        entries = len(archive.infolist())
+    end = content.rindex(b"PK\x05\x06")
+    listed = content[start:end] * 3
+    tail = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 3 * entries, 3 * entries, len(listed), start, 0)
+    with pytest.raises(ValueError, match="larger than the file"):
+        read_objects(content[:start] + listed + tail)
+
+
+@pytest.mark.parametrize("pack", [zlib.compress, gzip.compress, bz2.compress, lzma.compress])
+def test_what_unpacks_to_too_much_is_refused_before_it_is_there(read_objects, monkeypatch, pack):
+    monkeypatch.setattr(object_files, "LARGEST_UNPACKED", 2**20)
+    content = pack(bytes(50 * 2**20))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="unpacks to more than 0.000977 GB"):
+        read_objects(content)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 20 * 2**20
+
+
+def test_the_limit_itself_is_no_bomb(read_objects, monkeypatch):
+    stream = joblib_stream(np.zeros(100))
+    monkeypatch.setattr(object_files, "LARGEST_UNPACKED", len(stream))
+    for pack in (zlib.compress, gzip.compress, bz2.compress, lzma.compress):
+        np.testing.assert_array_equal(read_objects(pack(stream)), np.zeros(100))
+        with pytest.raises(ValueError, match="ends early|damaged"):
+            read_objects(pack(stream)[:-9])
+
+
+def claims(shape: tuple[int, ...]) -> bytes:
+    """A joblib stream with an array of this shape and no bytes behind it."""
+    wrapper = NumpyArrayWrapper(np.zeros(0))
+    wrapper.shape = shape
+    return pickled(wrapper) + b"\x01\xff"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (claims((2**40,)), "of 8796093022208 bytes of which 0"),
+        (claims((2**62, 2**62)), "an array of .* bytes"),
+        (claims((-1,)), "an array of shape"),
+        (joblib_stream(np.zeros(3))[:-9], "of which"),
+        (b"\x04\x22\x4d\x18" + b"x" * 40, "lz4"),
+        (b"PK\x03\x04damaged", "PyTorch file, or a damaged one"),
+        (npy_of_object(1)[:-3], "an npy file, or a damaged one"),
+        (b"\x93NUMPY\x09\x00", "an npy file"),
+        (b"", "not a pickle"),
+    ],
+)
+def test_damage_is_told(read_objects, content, message):
+    with pytest.raises(ValueError, match=message):
+        read_objects(content)
+
+
+def test_an_npy_of_numbers_and_one_that_claims_more_than_it_has(read_objects):
+    file = io.BytesIO()
+    np.save(file, np.asfortranarray(np.arange(6.0).reshape(2, 3)))
+    np.testing.assert_array_equal(read_objects(file.getvalue()), np.arange(6.0).reshape(2, 3))
+    with pytest.raises(ValueError, match="of which"):
+        read_objects(file.getvalue().replace(b"(2, 3)", b"(9, 9)"))
+    file = io.BytesIO()
+    np.save(file, np.zeros(2, dtype=[("a", "f4")]))
+    with pytest.raises(ValueError, match="wanted numbers"):
+        read_objects(file.getvalue())
+
+
+GOOD_FILES = {
+    name: write({"a": Tensor(np.arange(6.0).reshape(2, 3)), "b": np.arange(4), "c": ["x", None]})
+    for name, write in WRITERS.items()
+}
+
+
+@settings(max_examples=300, deadline=None)
+@given(name=st.sampled_from(sorted(GOOD_FILES)), data=st.data(), cut=st.booleans())
+def test_any_damaged_file_is_plain_or_refused(tmp_path_factory, name, data, cut):
+    content = bytearray(GOOD_FILES[name])
+    place = st.integers(0, len(content) - 1)
+    for at, byte in data.draw(st.lists(st.tuples(place, st.integers(0, 255)), min_size=1, max_size=4)):
+        content[at] = byte
+    path = tmp_path_factory.getbasetemp() / "fuzz.pkl"
+    path.write_bytes(content[: data.draw(place)] if cut else content)
+    try:
+        value = load_objects(path)
+    except ValueError as error:
+        assert "fuzz.pkl" in str(error)
+    else:
+        assert is_plain(value)

@@ -10,11 +10,15 @@ difference stays in the pose. And our bones have their own lengths, which zero `
 they stand beside as ``rest_offsets``. SMPL adds ``trans`` to a template whose pelvis is not at the origin:
 pelvis = trans + ``pelvis_at_rest``, which is why ``trans`` is not the pelvis (nor on the floor).
 Keys beyond AMASS's, which its readers skip: ``pelvis_at_rest``, ``rest_offsets``, ``valid``.
+
+Read are these and AMASS's own in all their spellings: ``poses`` of SMPL (72), SMPL-H (156) or SMPL-X (165
+numbers a frame), or ``root_orient`` and ``pose_body``; ``mocap_framerate`` or ``mocap_frame_rate``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -23,6 +27,15 @@ from scipy.spatial.transform import Rotation
 
 from lift2to3.body import BODY_JOINTS
 from lift2to3.formats.joint_tree import check_body, orthonormal, quaternions_xyzw
+from lift2to3.formats.object_files import LARGEST_UNPACKED
+from lift2to3.formats.smpl_results import (
+    Root,
+    SmplResult,
+    as_numbers,
+    as_one_shape,
+    has_keys,
+    matrices_from_vectors,
+)
 from lift2to3.formats.whole_file import whole_file
 from lift2to3.motion import BodyMotion, load_arrays
 from lift2to3.skeletons import CANONICAL
@@ -79,6 +92,70 @@ def write_smpl_npz(
     with whole_file(path) as part, part.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **fields)
     return path
+
+
+def read_amass_npz(path: str | Path) -> SmplResult:
+    """Read an AMASS-style npz of anybody's: world with z up and the floor at 0, no camera.
+
+    Raises:
+        ValueError: no such npz: a key is missing, or holds something else (the message says which).
+        FileNotFoundError: there is no such file.
+    """
+    fields = has_keys(_needed_arrays(Path(path)), path, "the npz", ("trans", "betas"))
+    if "poses" in fields:
+        columns = np.shape(fields["poses"])[-1] if np.ndim(fields["poses"]) else 0
+        turns = matrices_from_vectors(fields["poses"], path, "poses", len(BODY_JOINTS))
+    else:
+        parts = has_keys(fields, path, "the npz, which has no poses either,", ("root_orient", "pose_body"))
+        columns = 0
+        root = matrices_from_vectors(parts["root_orient"], path, "root_orient", 1)
+        body = matrices_from_vectors(parts["pose_body"], path, "pose_body", len(BODY_JOINTS) - 1, len(root))
+        turns = np.concatenate([root, body], axis=1)
+    rates = [fields[key] for key in _RATES if key in fields]
+    frames = len(turns)
+    return SmplResult(
+        body_pose=turns[:, 1:],
+        betas=as_one_shape(fields["betas"], path, "betas"),
+        frames=np.arange(frames),
+        in_world=Root(turns[:, 0], as_numbers(fields["trans"], path, "trans", (frames, 3))),
+        in_camera=None,
+        camera_in_world=None,
+        up="z",
+        on_floor=True,
+        K=None,
+        fps=float(as_numbers(rates[0], path, "the frame rate", ())) if rates else None,
+        model=_model(fields, columns),
+    )
+
+
+_RATES: Final = ("mocap_framerate", "mocap_frame_rate", "fps")
+_NEEDED: Final = ("poses", "root_orient", "pose_body", "trans", "betas", *_RATES, "surface_model_type")
+
+
+def _needed_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of the npz that make a motion; its pickled tables (labels, markers) stay unread."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {entry.filename.removesuffix(".npy"): entry.file_size for entry in archive.infolist()}
+        large = sum(sizes.get(name, 0) for name in _NEEDED)
+        if large > LARGEST_UNPACKED:
+            raise ValueError(
+                f"its arrays unpack to {large / 2**30:.3g} GB; at most {LARGEST_UNPACKED / 2**30:.3g}"
+            )
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in _NEEDED if name in archive.files}
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # a damaged archive ends in many kinds of error
+        raise ValueError(f"{path}: no npz of a motion, or a damaged one ({error})") from error
+
+
+def _model(fields: Mapping[str, np.ndarray], columns: int) -> Literal["smpl", "smplh", "smplx"]:
+    """Told by the file, or by how many numbers a pose has."""
+    named = str(fields["surface_model_type"]) if "surface_model_type" in fields else ""
+    if columns == 165 or named.startswith("smplx"):
+        return "smplx"
+    return "smpl" if columns == 72 or named == "smpl" else "smplh"
 
 
 def read_smpl_npz(path: str | Path) -> BodyMotion:

@@ -6,6 +6,7 @@ is read, the records turn into NumPy arrays: from their stored bytes, never by c
 
 Known names: NumPy's arrays and scalars, SciPy's compressed sparse matrices (read as dense arrays) and the
 two chumpy arrays that SMPL's files hold (read as their stored values; chumpy need not be there).
+`formats.object_files` adds joblib's and PyTorch's.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import io
 import pickle
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,30 +34,40 @@ def load_pickle(path: str | Path) -> Any:
         FileNotFoundError: there is no such file.
     """
     content = Path(path).read_bytes()
+    return plain_objects(path, lambda: Reader(io.BytesIO(content)).load(), "a pickle")
+
+
+def plain_objects(path: str | Path, read: Callable[[], Any], kind: str) -> Any:
+    """What ``read`` finds in a file, as plain containers and arrays; whatever goes wrong is a ValueError.
+
+    Args:
+        path: what the messages call the file.
+        read: returns a `Reader`'s value.
+        kind: what the file should be, with its article.
+    """
     try:
-        return _plain(_Reader(io.BytesIO(content), encoding="latin1").load(), {})
-    except _ForbiddenError as error:
+        return _plain(read(), {})
+    except ForbiddenError as error:
         raise ValueError(
             f"{path}: the pickle asks for {error}, which is not read because it could run code; wanted "
             "NumPy arrays and plain containers only (save those, best as an npz)"
         ) from error
     except Exception as error:  # damaged opcodes end in nearly every kind of error
-        raise ValueError(
-            f"{path}: not a pickle, or a damaged one ({type(error).__name__}: {error})"
-        ) from error
+        raise ValueError(f"{path}: not {kind}, or a damaged one ({type(error).__name__}: {error})") from error
 
 
-class _ForbiddenError(Exception):
+class ForbiddenError(Exception):
     """The name of what a pickle must not ask for."""
 
 
-class _Inert:
+class Inert:
     """Keeps what the pickle gives it and does nothing."""
 
     given: tuple[Any, ...] = ()
     state: Any = None
 
-    def __new__(cls, *given: Any) -> _Inert:
+    def __new__(cls, *given: Any) -> Inert:
+        """Keep the arguments of what would be a call."""
         made = super().__new__(cls)
         made.given = given
         return made
@@ -69,46 +80,47 @@ class _Inert:
         raise ValueError(f"{type(self).__name__.strip('_')} stands where a value should")
 
 
-class _Class(_Inert):
-    """``numpy.ndarray`` or ``object``, named as an argument."""
+class NamedClass(Inert):
+    """``numpy.ndarray``, ``object`` or a default's kind, named as an argument."""
 
 
-class _Dtype(_Inert):
+class Dtype(Inert):
     """``numpy.dtype(code, align, copy)``, the byte order in its state."""
 
     def dtype(self) -> np.dtype:
+        """Of numbers, strings or plain objects only."""
         code, order = self.given[0], self.state[1]
         if not re.fullmatch(r"[biufcSU]\d{1,6}|O8?", code):
             raise ValueError(f"an array of dtype {code!r}; wanted numbers, strings or plain objects")
         return np.dtype(order + code if order in ("<", ">") else code)
 
 
-class _Array(_Inert):
+class _Array(Inert):
     """``_reconstruct(ndarray, (0,), b"b")``, then (version, shape, dtype, Fortran order, bytes)."""
 
     def value(self, plain: Callable[[Any], Any]) -> np.ndarray:
         shape, dtype, fortran, data = self.state[-4:]
-        return _array(data, dtype, shape, fortran, plain)
+        return array_from_bytes(data, dtype, shape, fortran, plain)
 
 
-class _FromBuffer(_Inert):
+class _FromBuffer(Inert):
     """An array of pickle protocol 5: (bytes, dtype, shape, order[, order of the axes])."""
 
     def value(self, plain: Callable[[Any], Any]) -> np.ndarray:
         data, dtype, shape, order, *axes = self.given
-        array = _array(data, dtype, shape, order == "F", plain)
+        array = array_from_bytes(data, dtype, shape, order == "F", plain)
         return array.transpose(*axes) if axes and axes[0] is not None else array
 
 
-class _Scalar(_Inert):
+class _Scalar(Inert):
     """A NumPy number: (dtype, bytes)."""
 
     def value(self, plain: Callable[[Any], Any]) -> Any:
         dtype, data = self.given
-        return _array(data, dtype, (), False, plain)[()]
+        return array_from_bytes(data, dtype, (), False, plain)[()]
 
 
-class _Sparse(_Inert):
+class _Sparse(Inert):
     """A compressed sparse matrix; its attributes are the state."""
 
     by_column = True
@@ -131,14 +143,14 @@ class _SparseByRow(_Sparse):
     by_column = False
 
 
-class _Chumpy(_Inert):
+class _Chumpy(Inert):
     """``chumpy.ch.Ch``: the array is its attribute ``x``."""
 
     def value(self, plain: Callable[[Any], Any]) -> np.ndarray:
         return np.asarray(plain(self.state["x"]))
 
 
-class _ChumpySelect(_Inert):
+class _ChumpySelect(Inert):
     """``chumpy.reordering.Select``: chosen entries of another, flattened, in a shape of their own."""
 
     def value(self, plain: Callable[[Any], Any]) -> np.ndarray:
@@ -147,11 +159,12 @@ class _ChumpySelect(_Inert):
         return chosen if shape is None else chosen.reshape(shape)
 
 
-class _Reconstructor:
+class Reconstructor:
     """``copy_reg._reconstructor(class, object, None)``: an empty instance."""
 
     def __new__(cls, kind: Any, base: Any, state: Any) -> Any:
-        if not (isinstance(kind, type) and issubclass(kind, _Inert)):
+        """An instance of a known class, empty."""
+        if not (isinstance(kind, type) and issubclass(kind, Inert)):
             raise ValueError(f"an instance of {kind!r}")
         return kind()
 
@@ -159,7 +172,14 @@ class _Reconstructor:
         """Bars a pickle from setting attributes of the class itself."""
 
 
-class _Encoded(_Reconstructor):
+class _Dict(Reconstructor):
+    """A dict with an order (of a list of pairs, or its items follow) or a default: an ordinary one."""
+
+    def __new__(cls, start: Any = None) -> dict[Any, Any]:
+        return dict(start) if isinstance(start, list) else {}
+
+
+class _Encoded(Reconstructor):
     """``_codecs.encode(text, "latin1")`` and ``bytes()``: how Python 3 writes bytes for Python 2."""
 
     def __new__(cls, text: str = "", encoding: str = "latin1") -> bytes:
@@ -168,9 +188,9 @@ class _Encoded(_Reconstructor):
         return text.encode("latin1")
 
 
-_KNOWN: Final[dict[str, type]] = {
-    "numpy.ndarray": _Class,
-    "numpy.dtype": _Dtype,
+KNOWN: Final[dict[str, type]] = {
+    "numpy.ndarray": NamedClass,
+    "numpy.dtype": Dtype,
     **{
         f"{core}.{name}": kind
         for core in ("numpy.core", "numpy._core")  # NumPy 1 and 2
@@ -189,21 +209,25 @@ _KNOWN: Final[dict[str, type]] = {
     "chumpy.ch.Ch": _Chumpy,
     "chumpy.reordering.Select": _ChumpySelect,
     "_codecs.encode": _Encoded,
+    "collections.OrderedDict": _Dict,
+    "collections.defaultdict": _Dict,
     **{
         f"{module}.{name}": kind
         for builtins, copy in (("__builtin__", "copy_reg"), ("builtins", "copyreg"))  # Python 2 and 3
         for module, name, kind in (
-            (builtins, "object", _Class),
+            (builtins, "object", NamedClass),
+            (builtins, "dict", NamedClass),
+            (builtins, "list", NamedClass),
             (builtins, "bytes", _Encoded),
             (builtins, "set", set),
-            (copy, "_reconstructor", _Reconstructor),
+            (copy, "_reconstructor", Reconstructor),
         )
     },
 }
 """What a pickle may name, and what it gets for it."""
 
 
-class _Reader(pickle._Unpickler):
+class Reader(pickle._Unpickler):
     """Python's own reader, each name looked up in the table above.
 
     The one written in Python, as the C one reserves whatever memory a damaged file claims to need.
@@ -212,22 +236,31 @@ class _Reader(pickle._Unpickler):
     dispatch = pickle._Unpickler.dispatch | {
         pickle.BYTEARRAY8[0]: pickle._Unpickler.dispatch[pickle.BINBYTES8[0]]  # likewise
     }
+    known: Mapping[str, type] = KNOWN
+
+    def __init__(self, file: io.BytesIO):
+        super().__init__(file, encoding="latin1")
 
     def find_class(self, module: str, name: str) -> Any:
-        if f"{module}.{name}" not in _KNOWN:
-            raise _ForbiddenError(f"{module}.{name}")
-        return _KNOWN[f"{module}.{name}"]
+        """What stands for a name; any other ends the reading."""
+        if f"{module}.{name}" not in self.known:
+            raise ForbiddenError(f"{module}.{name}")
+        return self.known[f"{module}.{name}"]
 
     def get_extension(self, code: int) -> Any:
-        raise _ForbiddenError(f"the registered extension {code}")
+        """Ends the reading."""
+        raise ForbiddenError(f"the registered extension {code}")
 
     def persistent_load(self, pid: Any) -> Any:
-        raise _ForbiddenError(f"the object outside the file {pid!r}")
+        """Ends the reading."""
+        raise ForbiddenError(f"the object outside the file {pid!r}")
 
 
-def _array(data: Any, dtype: Any, shape: Any, fortran: Any, plain: Callable[[Any], Any]) -> np.ndarray:
+def array_from_bytes(
+    data: Any, dtype: Any, shape: Any, fortran: Any, plain: Callable[[Any], Any]
+) -> np.ndarray:
     """The array of these bytes; of a list of plain values where the dtype is object."""
-    if not (isinstance(dtype, _Dtype) and all(isinstance(n, int) and n >= 0 for n in shape)):
+    if not (isinstance(dtype, Dtype) and all(isinstance(n, int) and n >= 0 for n in shape)):
         raise ValueError(f"an array of shape {shape!r} and dtype {dtype!r}")
     kind = dtype.dtype()
     if kind.hasobject:
@@ -260,6 +293,6 @@ def _converted(value: Any, plain: Callable[[Any], Any]) -> Any:
         return {plain(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return type(value)(map(plain, value))
-    if isinstance(value, _Inert):
+    if isinstance(value, Inert):
         return value.value(plain)
     raise ValueError(f"{value!r} stands where a value should")
