@@ -164,6 +164,7 @@ def export(
     up: Annotated[Literal["y", "z"] | None, _may_be_left_out("{y,z}")] = None,
     unit: Literal["m", "cm", "mm"] = "m",
     body_model: Annotated[Path | None, _may_be_left_out("FILE")] = None,
+    mesh: Literal["figure", "anny"] = "figure",
 ) -> None:
     """Write a motion to files that other programs open: bvh, glb, trc, c3d, mot, amass, smpl, csv, json.
 
@@ -175,6 +176,8 @@ def export(
             mot always have y up, amass, smpl, csv and json z.
         unit: of bvh and trc; c3d is in millimetres, the others in metres.
         body_model: your SMPL-H file (for amass) or SMPL file (for smpl), for that model's shape and pose.
+        mesh: what glb shows: a plain figure, or a person (pip install "lift2to3[anny]"; its first use takes
+            minutes).
     """
     from lift2to3.pipeline import export as export_module
 
@@ -188,7 +191,7 @@ def export(
         paths = export_module.export(
             read, out, stem, formats, up, unit,
             progress=lambda done, every: bar.update(task, completed=done, total=every),
-            body_model=body_model,
+            body_model=body_model, mesh=mesh,
         )  # fmt: skip
     for note in notes:
         print(f"Warning: {note}")
@@ -230,7 +233,6 @@ def _lift_and_write(
 
     What the lift has to say is added to ``notes``.
     """
-    from lift2to3.figure import draw_motion
     from lift2to3.pipeline.lift import Lifter
     from lift2to3.summary import summarise
 
@@ -244,6 +246,8 @@ def _lift_and_write(
     seconds = time.perf_counter() - start
     notes += said
     motion.save(out / MOTION_FILE)
+    from lift2to3.figure import draw_motion  # only here: what is wrong with the input need not wait for it
+
     draw_motion(motion, keypoints, camera, out / PICTURE_FILE)
     return motion, summarise(motion, keypoints, camera), seconds
 

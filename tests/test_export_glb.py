@@ -18,10 +18,10 @@ from moving_body import differences, moving_body
 from scipy.spatial.transform import Rotation
 
 from lift2to3.body import BODY_JOINTS
-from lift2to3.formats.figure_mesh import figure_mesh, rest_positions
+from lift2to3.formats.figure_mesh import SkinnedMesh, figure_mesh, rest_positions, skinned
 from lift2to3.formats.glb import read_body_glb, read_glb, write_glb
 
-COMPONENTS = {5121: "u1", 5123: "u2", 5126: "f4"}
+COMPONENTS = {5121: "u1", 5123: "u2", 5125: "u4", 5126: "f4"}
 ITEMS = {"SCALAR": 1, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 
 
@@ -125,8 +125,53 @@ def test_the_figure_is_closed_and_its_faces_look_outwards() -> None:
     assert near.max() < 0.55
 
 
-def test_the_khronos_validator_finds_nothing(written: Path) -> None:
+def blended_mesh(copies: int = 1) -> SkinnedMesh:
+    """The figure's vertices shared among four joints at random."""
+    mesh = skinned(figure_mesh(np.asarray(moving_body(40).rest_offsets, float)))
+    draw = np.random.default_rng(0)
+    vertices = copies * len(mesh.positions)
+    joints = np.argsort(draw.random((vertices, len(BODY_JOINTS))), axis=1)[:, :4]
+    weights = draw.multinomial(1024, [0.4, 0.3, 0.2, 0.1], vertices) / 1024
+    offsets = len(mesh.positions) * np.arange(copies)[:, None, None]
+    return SkinnedMesh(
+        np.tile(mesh.positions, (copies, 1)), np.tile(mesh.normals, (copies, 1)),
+        np.where(weights > 0, joints, 0), weights, (mesh.triangles + offsets).reshape(-1, 3),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("copies", [1, 70])
+def test_a_given_mesh_is_written_as_it_is(tmp_path: Path, copies: int) -> None:
+    body, mesh = moving_body(40), blended_mesh(copies)
+    assert (len(mesh.positions) > 65535) == (copies == 70)  # beyond what 16-bit indices reach
+    gltf, arrays = opened(write_glb(tmp_path / "clip.glb", body, mesh))
+    primitive = gltf["meshes"][0]["primitives"][0]
+    found = {name: arrays[number] for name, number in primitive["attributes"].items()}
+    rest = rest_positions(np.asarray(body.rest_offsets, float))
+    np.testing.assert_allclose(found["POSITION"], mesh.positions - [0, rest[:, 1].min(), 0], atol=1e-6)
+    np.testing.assert_allclose(found["NORMAL"], mesh.normals, atol=1e-6)
+    np.testing.assert_array_equal(found["JOINTS_0"], mesh.joints)
+    np.testing.assert_array_equal(found["WEIGHTS_0"], mesh.weights)
+    np.testing.assert_array_equal(arrays[primitive["indices"]].reshape(-1, 3), mesh.triangles)
+
+
+def test_a_mesh_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    mesh = blended_mesh()
+    for wrong, message in (
+        (mesh._replace(positions=mesh.positions + np.inf), "positions has numbers that are not finite"),
+        (mesh._replace(joints=mesh.joints + 1), "joints: found rows 1 to 22, wanted 0 to 21"),
+        (mesh._replace(triangles=mesh.triangles[:0]), "triangles: found rows none"),
+        (mesh._replace(weights=mesh.weights * 0.9), "wanted shares that sum to 1"),
+        (mesh._replace(weights=mesh.weights * [3, 1, 1, -1]), "wanted shares that sum to 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            write_glb(tmp_path / "clip.glb", moving_body(40), wrong)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("mesh", ["figure", "given"])
+def test_the_khronos_validator_finds_nothing(tmp_path: Path, mesh: str) -> None:
     """Needs `npm install gltf-validator`; NODE_PATH says where its node_modules is."""
+    written = write_glb(tmp_path / "clip.glb", moving_body(40), blended_mesh() if mesh == "given" else None)
     node = shutil.which("node")
     if node is None or not os.environ.get("NODE_PATH"):
         pytest.skip("no gltf-validator: npm install gltf-validator and set NODE_PATH to its node_modules")

@@ -40,6 +40,24 @@ class FigureMesh(NamedTuple):
     triangles: Int[np.ndarray, "triangles 3"]
 
 
+class SkinnedMesh(NamedTuple):
+    """Triangles in the rest pose, each vertex moving with up to four joints.
+
+    Attributes:
+        positions: metres, the pelvis at the origin; x left, y up, z forward.
+        normals: unit length, outwards.
+        joints: rows of the joints that each vertex moves with; any where the weight is 0.
+        weights: their shares, which sum to 1.
+        triangles: vertex rows, counter-clockwise seen from outside.
+    """
+
+    positions: Float[np.ndarray, "vertices 3"]
+    normals: Float[np.ndarray, "vertices 3"]
+    joints: Int[np.ndarray, "vertices 4"]
+    weights: Float[np.ndarray, "vertices 4"]
+    triangles: Int[np.ndarray, "triangles 3"]
+
+
 def rest_positions(rest_offsets: Float[np.ndarray, "38 3"]) -> Float[np.ndarray, "22 3"]:
     """The turning joints at rest, metres from the pelvis."""
     positions = np.zeros((len(BODY_JOINTS), 3))
@@ -68,6 +86,15 @@ def figure_mesh(rest_offsets: Float[np.ndarray, "38 3"]) -> FigureMesh:
         normals=np.concatenate([normals for _, _, normals, _ in limbs]),
         joints=np.concatenate([np.full(len(points), joint) for joint, points, _, _ in limbs]),
         triangles=np.concatenate([t + f for (_, _, _, t), f in zip(limbs, first, strict=False)]),
+    )
+
+
+def skinned(figure: FigureMesh) -> SkinnedMesh:
+    """The figure with all of each vertex's weight on its one joint."""
+    first = np.array([1, 0, 0, 0])
+    weights = np.tile(first.astype(float), (len(figure.joints), 1))
+    return SkinnedMesh(
+        figure.positions, figure.normals, figure.joints[:, None] * first, weights, figure.triangles
     )
 
 

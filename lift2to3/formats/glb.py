@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float
 from scipy.spatial.transform import Rotation
 
 from lift2to3.body import BODY_JOINTS
-from lift2to3.formats.figure_mesh import figure_mesh, rest_positions
+from lift2to3.formats.figure_mesh import SkinnedMesh, figure_mesh, rest_positions, skinned
 from lift2to3.formats.joint_tree import (
     JointTree,
     body_from_tree,
@@ -68,14 +68,23 @@ class _Buffer:
         return len(self.accessors) - 1
 
 
-def write_glb(path: str | Path, body: BodyMotion) -> Path:
+def write_glb(path: str | Path, body: BodyMotion, mesh: SkinnedMesh | None = None) -> Path:
     """Write a GLB file; it appears whole or not at all.
 
+    Args:
+        path: the file.
+        body: the motion.
+        mesh: a skin for this body's bones, as `lift2to3.pipeline.person_mesh` makes it; None for the
+            plain figure of `figure_mesh`.
+
     Raises:
-        ValueError: a body that cannot be written; see `check_body`.
+        ValueError: a body that cannot be written (see `check_body`), or a mesh that cannot.
     """
     path = Path(path)
     tree = tree_from_body(body, "y")
+    if mesh is None:
+        mesh = skinned(figure_mesh(np.asarray(body.rest_offsets, float)))
+    _check_mesh(mesh)
     buffer = _Buffer()
     nodes = _joint_nodes(tree, body)
     nodes.append({"name": "figure", "mesh": 0, "skin": 0})
@@ -84,7 +93,7 @@ def write_glb(path: str | Path, body: BodyMotion) -> Path:
         "scene": 0,
         "scenes": [{"nodes": [0, len(nodes) - 1]}],
         "nodes": nodes,
-        "meshes": [_mesh(body, nodes[0]["translation"], buffer)],
+        "meshes": [_mesh(mesh, nodes[0]["translation"], buffer)],
         "materials": [_MATERIAL],
         "skins": [_skin(body, nodes[0]["translation"], buffer)],
         "animations": [_animation(tree, body, buffer)],
@@ -122,20 +131,35 @@ def _joint_nodes(tree: JointTree, body: BodyMotion) -> list[dict[str, Any]]:
     return nodes
 
 
-def _mesh(body: BodyMotion, rest_root: list[float], buffer: _Buffer) -> dict[str, Any]:
-    mesh = figure_mesh(np.asarray(body.rest_offsets, float))
-    joints = np.zeros((len(mesh.joints), 4), "<u1")
-    joints[:, 0] = mesh.joints
-    weights = np.zeros((len(mesh.joints), 4), "<f4")
-    weights[:, 0] = 1.0
-    positions = (mesh.positions + rest_root).astype("<f4")
+def _check_mesh(mesh: SkinnedMesh) -> None:
+    vertices = len(mesh.positions)
+    for name, values in mesh._asdict().items():
+        if not np.isfinite(values).all():
+            raise ValueError(f"mesh: {name} has numbers that are not finite; wanted finite ones")
+    for name, rows, count in (
+        ("joints", mesh.joints, len(BODY_JOINTS)),
+        ("triangles", mesh.triangles, vertices),
+    ):
+        if rows.size == 0 or rows.min() < 0 or rows.max() >= count:
+            found = f"{rows.min()} to {rows.max()}" if rows.size else "none"
+            raise ValueError(f"mesh: {name}: found rows {found}, wanted 0 to {count - 1}")
+    sums, least = mesh.weights.sum(axis=1), mesh.weights.min()
+    if np.abs(sums - 1).max() > 1e-6 or least < 0:
+        raise ValueError(
+            f"mesh: weights from {least:.3g} up, in sum {sums.min():.6g} to {sums.max():.6g} a vertex; "
+            "wanted shares that sum to 1"
+        )
+
+
+def _mesh(mesh: SkinnedMesh, rest_root: list[float], buffer: _Buffer) -> dict[str, Any]:
     attributes = {
-        "POSITION": buffer.add(positions, "VEC3", _VERTICES, bounds=True),
+        "POSITION": buffer.add((mesh.positions + rest_root).astype("<f4"), "VEC3", _VERTICES, bounds=True),
         "NORMAL": buffer.add(mesh.normals.astype("<f4"), "VEC3", _VERTICES),
-        "JOINTS_0": buffer.add(joints, "VEC4", _VERTICES),
-        "WEIGHTS_0": buffer.add(weights, "VEC4", _VERTICES),
+        "JOINTS_0": buffer.add(mesh.joints.astype("<u1"), "VEC4", _VERTICES),
+        "WEIGHTS_0": buffer.add(mesh.weights.astype("<f4"), "VEC4", _VERTICES),
     }
-    indices = buffer.add(mesh.triangles.astype("<u2").ravel(), "SCALAR", _TRIANGLES)
+    rows = "<u2" if len(mesh.positions) < 65536 else "<u4"  # 65535 itself is no vertex in glTF
+    indices = buffer.add(mesh.triangles.astype(rows).ravel(), "SCALAR", _TRIANGLES)
     return {
         "name": "figure",
         "primitives": [{"attributes": attributes, "indices": indices, "material": 0}],

