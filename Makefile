@@ -27,6 +27,7 @@ weights: $(VENV)/.installed-dev  ## make weights TRAIN=train.tar.xz VAL=val.tar.
 	test -d runs/data || $(BIN)/python tools/prepare_mocap.py --source bvh --input train=$(TRAIN) val=$(VAL) --packed runs/data
 	$(BIN)/python experiments/pretrain_2d.py --data runs/data --run runs/g2d
 	$(BIN)/python experiments/finetune_multiview.py --data runs/data --pretrained runs/g2d/g2d.safetensors --run runs/gmv
+	$(BIN)/python experiments/train_foot_lifter.py --data runs/data --run runs/foot
 
 clean:
 	rm -rf $(VENV) out build *.egg-info .pytest_cache .ruff_cache

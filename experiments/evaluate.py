@@ -29,7 +29,7 @@ from lift2to3.geometry.cameras import View
 from lift2to3.geometry.ground import guess_person
 from lift2to3.geometry.rotations import yaw_matrix
 from lift2to3.metrics import UNITS, Scores, combine, evaluate_motion
-from lift2to3.pipeline.lift import canonical_observations
+from lift2to3.pipeline.observations import canonical_observations
 from lift2to3.skeletons import CANONICAL, INDEX, get_skeleton
 
 Method = Callable[[Keypoints, Camera], np.ndarray]

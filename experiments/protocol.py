@@ -73,13 +73,14 @@ def draw_camera(rigs: Sequence[dict[str, Any]], points: np.ndarray, generator: n
         R = np.asarray(view.cam_from_world, dtype=float)
         R = np.linalg.svd(R)[0] @ np.linalg.svd(R)[2]  # float32 → orthonormal in float64
         camera = Camera(np.array(rig["K"]), R, -R @ position, tuple(rig["size"]))
-        if np.isfinite(_inside(camera, points)).all(-1).mean() >= 0.98:
+        if np.isfinite(inside_picture(camera, points)).all(-1).mean() >= 0.98:
             break
         distance *= 1.12
     return camera
 
 
-def _inside(camera: Camera, points: np.ndarray) -> np.ndarray:
+def inside_picture(camera: Camera, points: np.ndarray) -> np.ndarray:
+    """Pixels of points in the world, (time, joints, 2); NaN outside the image."""
     pixels = camera.project(points)
     width, height = camera.size
     outside = np.any((pixels < -0.5) | (pixels > np.array([width, height]) - 0.5), axis=-1)
@@ -95,7 +96,7 @@ def trials(
             name = [ord(letter) for letter in clip.clip]
             generator = np.random.default_rng([SEED, camera_index, *name])
             camera = draw_camera(rigs, clip.points_world, generator)
-            pixels = _inside(camera, clip.points_world)
+            pixels = inside_picture(camera, clip.points_world)
             tall = np.nanmax(pixels[..., 1], axis=1) - np.nanmin(pixels[..., 1], axis=1)
             size = np.nanmedian(tall)
             noise = size * (

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from lift2to3.pipeline.export import export
     from lift2to3.pipeline.fit_body import fit_body
     from lift2to3.pipeline.lift import Lifter, lift
+    from lift2to3.pipeline.refine_feet import refine_feet
     from lift2to3.skeletons import Skeleton, load_skeleton
 
 __all__ = [
     "BodyMotion", "Camera", "Keypoints", "Lifter", "Motion", "Skeleton", "as_keypoints", "export",
-    "fit_body", "lift", "load_body_motion", "load_motion", "load_skeleton",
+    "fit_body", "lift", "load_body_motion", "load_motion", "load_skeleton", "refine_feet",
 ]  # fmt: skip
 
 _HOME = {
@@ -29,6 +30,7 @@ _HOME = {
     "export": "pipeline.export",
     "fit_body": "pipeline.fit_body",
     "lift": "pipeline.lift",
+    "refine_feet": "pipeline.refine_feet",
     "Skeleton": "skeletons",
     "load_skeleton": "skeletons",
 }

@@ -107,11 +107,18 @@ def pose_body(
     chain = [rotations[..., levels[0], :, :]]
     for above, level in zip(levels[:-1], levels[1:], strict=True):
         parent = np.searchsorted(above, JOINT_PARENTS[level])
-        chain.append(chain[-1][..., parent, :, :] @ rotations[..., level, :, :])
+        chain.append(_product(chain[-1][..., parent, :, :], rotations[..., level, :, :]))
     frames = xp.concatenate(chain, axis=-3)[..., np.argsort(np.concatenate(levels)), :, :]
     bones = xp.einsum("...pij,...pj->...pi", frames[..., PARENTS.clip(0), :, :], rest_offsets)
     paths = xp.asarray(_PATHS, dtype=bones.dtype)  # a point is the sum of the bones that lead to it
     return frames, root_translation[..., None, :] + xp.einsum("pq,...qi->...pi", paths, bones)
+
+
+def _product(first: Array | np.ndarray, second: Array | np.ndarray) -> Array | np.ndarray:
+    """Product of 3×3 matrices. As sums in JAX: XLA's CPU compiler fails on some such batched products."""
+    if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
+        return first @ second
+    return (first[..., :, :, None] * second[..., None, :, :]).sum(-2)
 
 
 def _ancestors() -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The command line: ``lift2to3 demo``, ``lift``, ``export`` and ``view``.
+"""The command line: ``lift2to3 demo``, ``lift``, ``feet``, ``export`` and ``view``.
 
 Everything heavy is imported inside the commands, so that ``--help`` answers at once. What the user can
 put right – a file, a flag, a folder – ends in one line and exit code 2.
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MOTION_FILE, PICTURE_FILE, REPORT_FILE = "motion.npz", "motion.png", "report.txt"
 PAGE_FILE, OVERLAY_FILE = "report.html", "overlay.mp4"
+BODY_FILE, CONTACTS_FILE, FEET_FILE = "body.npz", "contacts.csv", "feet.txt"
 
 Direction = Literal["world_to_camera", "camera_to_world"]
 
@@ -55,6 +56,7 @@ def lift(
     steps: Annotated[int | None, _may_be_left_out("N")] = None,
     samples: int = 1,
     seed: int = 0,
+    feet: bool = True,
     overlay: Annotated[Path | None, _may_be_left_out("VIDEO")] = None,
 ) -> None:
     """Lift one person's 2D keypoints to absolute 3D motion: writes motion.npz, motion.png and report.html.
@@ -72,6 +74,7 @@ def lift(
         steps: denoising steps; one by default, more make the motion a little smoother.
         samples: how many motions to imagine; the result is their mean, and spread their deviation.
         seed: of the noise: the same seed gives the same motion.
+        feet: refine the feet where the keypoints show heels and toes.
         overlay: the video that the keypoints are from: writes overlay.mp4, the same with the skeleton.
     """
     from lift2to3.formats.camera_files import read_camera
@@ -89,8 +92,9 @@ def lift(
         check_video(overlay, calibrated, len(observed.xy_px))
     prepare_folder(out, MOTION_FILE, PICTURE_FILE, PAGE_FILE, OVERLAY_FILE)
     motion, summary, _ = _lift_and_write(
-        observed, calibrated, out, notes, weights=weights, steps=steps, samples=samples, seed=seed
-    )
+        observed, calibrated, out, notes, weights=weights, steps=steps, samples=samples, seed=seed,
+        feet=feet,
+    )  # fmt: skip
     write_report(motion, observed, calibrated, out / PAGE_FILE, keypoints.stem, notes)
     _print_report(Console(), "lift2to3", summary_rows(summary), notes + list(summary.warnings))
     written = [MOTION_FILE, PICTURE_FILE, PAGE_FILE]
@@ -198,6 +202,66 @@ def export(
     print("Wrote " + ", ".join(map(str, paths)))
 
 
+def feet(
+    motion: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MOTION")],
+    keypoints: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="KEYPOINTS")],
+    /,
+    out: Annotated[Path, tyro.conf.arg(metavar="DIR")],
+    camera: Annotated[str | None, _may_be_left_out("CAMERA")] = None,
+    skeleton: Annotated[str | None, _may_be_left_out("FORMAT")] = None,
+    fps: Annotated[float | None, _may_be_left_out("FPS")] = None,
+    direction: Annotated[Direction | None, _may_be_left_out("{world_to_camera,camera_to_world}")] = None,
+    track: Annotated[str | None, _may_be_left_out("TRACK")] = None,
+    body_model: Annotated[Path | None, _may_be_left_out("FILE")] = None,
+    weights: Annotated[Path | None, _may_be_left_out("FILE")] = None,
+    lock: bool = False,
+) -> None:
+    """Refine a motion's ankles by 2D foot keypoints: writes body.npz, contacts.csv and feet.txt.
+
+    Args:
+        motion: a body motion: ours, or the result of GVHMR, WHAM, TRAM, PHALP or 4D-Humans, or an
+            AMASS-style npz; or motion.npz as lift wrote it.
+        keypoints: 2D keypoints in pixels of the same video, with heels and toes.
+        out: folder for the results.
+        camera: the calibrated camera, as for lift. May be left out where the motion's file has one.
+        skeleton: the keypoints' format where the file does not state it, such as halpe26 or body25.
+        fps: frames per second of the clip where the keypoints' file does not state it.
+        direction: what R and t do, where the camera file does not state it.
+        track: whom, where the motion's file holds several people; by default who is seen longest.
+        body_model: your SMPL, SMPL-H or SMPL-X file, for the exact proportions in another program's result.
+        weights: a .safetensors file of your own instead of the shipped weights.
+        lock: then also hold feet still while they stand, by inverse kinematics of the legs.
+    """
+    from lift2to3.formats.camera_files import read_camera
+    from lift2to3.formats.keypoint_files import read_keypoints
+    from lift2to3.formats.tables import write_contacts
+    from lift2to3.formats.whole_file import whole_file
+    from lift2to3.pipeline.foot_files import read_seen_body
+    from lift2to3.pipeline.foot_report import foot_report
+    from lift2to3.pipeline.lock_feet import lock_feet
+    from lift2to3.pipeline.refine_feet import FOOT_WEIGHTS, FootRefiner
+    from lift2to3.skeletons import load_skeleton
+
+    prepare_folder(out, BODY_FILE, CONTACTS_FILE, FEET_FILE)
+    with _collected_warnings() as notes:
+        table = load_skeleton(skeleton) if skeleton and skeleton.endswith(".json") else skeleton
+        observed = read_keypoints(keypoints, table, fps)
+        calibrated = read_camera(camera, direction) if camera else None
+        seen = read_seen_body(motion, observed, calibrated, track, body_model)
+        refiner = FootRefiner.from_pretrained(FOOT_WEIGHTS if weights is None else weights)
+        refined = refiner.refine(seen.body, seen.keypoints, seen.camera, seen.views)
+        report = foot_report(seen.body, refined)
+        if lock:
+            refined = lock_feet(refined, report.contacts)
+            report = foot_report(seen.body, refined, report.contacts)
+    refined.save(out / BODY_FILE)
+    write_contacts(out / CONTACTS_FILE, report.contacts, refined.fps)
+    _print_report(Console(), "lift2to3 feet", report.rows, notes)
+    with whole_file(out / FEET_FILE) as part, part.open("w", encoding="utf-8") as file:
+        _print_report(Console(file=file, width=100), "lift2to3 feet", report.rows, notes)
+    print(_wrote(out, BODY_FILE, CONTACTS_FILE, FEET_FILE))
+
+
 def prepare_folder(out: Path, *names: str) -> None:
     """Make the folder and see that these files can be written there.
 
@@ -228,6 +292,7 @@ def _lift_and_write(
     steps: int | None = None,
     samples: int = 1,
     seed: int = 0,
+    feet: bool = True,
 ) -> tuple[Motion, Summary, float]:
     """Motion, its summary and the seconds that lifting took; motion and picture are in ``out``.
 
@@ -240,7 +305,7 @@ def _lift_and_write(
     with _collected_warnings() as said, Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("lifting", total=None)
         motion = Lifter.from_pretrained(weights).lift(
-            keypoints, camera, steps=steps, samples=samples, seed=seed,
+            keypoints, camera, steps=steps, samples=samples, seed=seed, feet=feet,
             progress=lambda done, every: bar.update(task, completed=done, total=every),
         )  # fmt: skip
     seconds = time.perf_counter() - start
@@ -337,7 +402,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (``sys.argv`` by default); returns the exit code."""
     try:
         tyro.extras.subcommand_cli_from_dict(
-            {"demo": demo, "export": export, "lift": lift, "view": view},
+            {"demo": demo, "export": export, "feet": feet, "lift": lift, "view": view},
             prog="lift2to3",
             description="2D keypoints and a calibrated camera in, absolute 3D motion in metres out.",
             args=arguments,

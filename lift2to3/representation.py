@@ -8,9 +8,10 @@ and `decode` are inverses; nobody outside this file counts channels.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from lift2to3.geometry.rigs import Rig
@@ -126,3 +127,40 @@ def decode_coupled(
     """Inverse of `encode_coupled`."""
     aim_n, aim_depth = _frames(rig)
     return aim_n[..., None, :] + unpack(x).pose / aim_depth[..., None, None]
+
+
+# --- feet (FootMR sec. 3): foot points in the box of the whole person
+
+FOOT_KEYPOINTS: Final = tuple(
+    f"{side}_{point}" for side in ("left", "right") for point in ("ankle", "big_toe", "small_toe", "heel")
+)
+"""The canonical points that the foot lifter sees, in its order."""
+
+FOOT_ROWS: Final = np.array([INDEX[name] for name in FOOT_KEYPOINTS])
+"""Their rows in a canonical array."""
+
+BOX_MARGIN: Final = 1.2
+"""Side of the person's box over the longer side of the tight one."""
+
+
+def person_box(
+    n: Float[Array | np.ndarray, "time joints 2"], shown: Bool[Array | np.ndarray, "time joints"]
+) -> Float[Array | np.ndarray, "time 3"]:
+    """Centre and side of the square box around the shown points of each frame, `BOX_MARGIN` wider than they.
+
+    A frame that shows none has a box of side 1 at the origin. NumPy in, NumPy out.
+    """
+    xp = np if isinstance(n, np.ndarray) else jnp
+    high = xp.where(shown[..., None], n, -xp.inf).max(1)
+    low = xp.where(shown[..., None], n, xp.inf).min(1)
+    some = xp.any(shown, axis=1, keepdims=True)
+    high, low = xp.where(some, high, 0.5 / BOX_MARGIN), xp.where(some, low, -0.5 / BOX_MARGIN)
+    side = BOX_MARGIN * xp.maximum((high - low).max(-1, keepdims=True), 1e-3)
+    return xp.concatenate([(high + low) / 2, side], axis=-1)
+
+
+def in_box(
+    n: Float[Array | np.ndarray, "time points 2"], box: Float[Array | np.ndarray, "time 3"]
+) -> Float[Array | np.ndarray, "time points 2"]:
+    """Image points told in their frame's box: −1…1 from edge to edge."""
+    return (n - box[:, None, :2]) / (box[:, None, 2:] / 2)

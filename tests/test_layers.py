@@ -32,6 +32,7 @@ NOT_FOR_TRAINING = {
     "trimesh",
     "viser",
     "torch",
+    "anny",
 }
 """Absent on a bare GPU image: imported where they are used, never when a module is."""
 

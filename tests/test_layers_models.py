@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from lift2to3.models.layers import Attention, Dense, Mlp, attend, matmul, normalise, rotary
+from lift2to3.models.layers import (
+    Attention,
+    Dense,
+    Mlp,
+    attend,
+    attend_nearby,
+    matmul,
+    normalise,
+    rotary,
+)
 from lift2to3.models.pointmap import PointmapEncoder
 
 INPUTS, OUTPUTS = 24, 16
@@ -101,6 +110,82 @@ def test_attention_is_the_written_formula(batch):
         zip(*(x.reshape(-1, *x.shape[-3:]) for x in (query, key, value)), strict=True)
     ):
         np.testing.assert_allclose(found[row], slow_attention(*parts), atol=1e-5)
+
+
+nearby = jax.jit(attend_nearby, static_argnums=4)
+REACH = 3
+
+
+def clips(tokens: int, batch: int = 2) -> tuple[np.ndarray, ...]:
+    """Queries, keys and values, and which tokens are present: about two in three."""
+    present = np.random.default_rng(tokens).random((batch, tokens)) < 0.65
+    return (*(random(batch, tokens, 2, 4, seed=k) for k in range(3)), present)
+
+
+@pytest.mark.parametrize("tokens", [1, 3 * REACH, 3 * REACH + 1, 4 * REACH, 5 * REACH + 2])
+def test_attention_nearby_is_attention_to_the_present_tokens_within_reach(tokens):
+    query, key, value, present = clips(tokens)
+    found = np.asarray(nearby(query, key, value, present, REACH))
+    assert found.shape == query.shape and np.isfinite(found).all()
+    for clip, here in enumerate(present):
+        for token in range(tokens):
+            near = np.flatnonzero(here & (np.abs(np.arange(tokens) - token) <= REACH))
+            if near.size:
+                expected = slow_attention(query[clip, token : token + 1], key[clip, near], value[clip, near])
+                np.testing.assert_allclose(found[clip, token], expected[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("more", [1, REACH, 2 * REACH + 1])
+def test_attention_nearby_does_not_depend_on_where_its_blocks_lie(more):
+    tokens = 4 * REACH
+    query, key, value, present = clips(tokens)
+    front = [np.concatenate([random(2, more, 2, 4, seed=9), x], axis=1) for x in (query, key, value)]
+    shifted = nearby(*front, np.pad(present, ((0, 0), (more, 0))), REACH)
+    some = np.stack([np.convolve(here, np.ones(2 * REACH + 1), "same") > 0 for here in present])
+    expected = np.asarray(nearby(query, key, value, present, REACH))
+    np.testing.assert_allclose(np.asarray(shifted)[:, more:][some], expected[some], atol=1e-6)
+
+
+@pytest.mark.parametrize("tokens", [2 * REACH, 5 * REACH + 1])
+def test_absent_and_distant_tokens_say_nothing_and_learn_nothing(tokens):
+    query, key, value, present = clips(tokens)
+    present[:, ::2] = True  # so that every token has somebody to attend to
+    before = nearby(query, key, value, present, REACH)
+    wild = np.where(present[..., None, None], value, 1e6), np.where(present[..., None, None], key, 1e3)
+    np.testing.assert_array_equal(nearby(query, wild[1], wild[0], present, REACH), before)
+    slope = jax.jit(jax.grad(lambda v: nearby(query, key, v, present, REACH)[:, 0].sum()))(value)
+    reached = np.abs(slope).max((0, 2, 3)) > 0
+    np.testing.assert_array_equal(reached, present.any(0) & (np.arange(tokens) <= REACH))
+
+
+def test_where_nobody_is_present_attention_and_its_gradient_are_finite():
+    *parts, present = clips(4 * REACH)
+    slopes = jax.jit(jax.grad(lambda *parts: (nearby(*parts, REACH) ** 2).sum(), (0, 1, 2)))
+    for shown in (present, np.zeros_like(present)):
+        assert np.isfinite(nearby(*parts, shown, REACH)).all()
+        assert all(np.isfinite(slope).all() for slope in slopes(*parts, shown))
+
+
+@pytest.mark.parametrize("tokens", [REACH + 1, 20])
+def test_the_attention_layer_s_reach_leaves_short_clips_alone_and_cuts_long_ones(tokens):
+    near, everywhere = (
+        Attention(8, 2, rope=True, reach=reach, half=False, rngs=nnx.Rngs(0)) for reach in (REACH, None)
+    )
+    x = jnp.asarray(random(2, tokens, 8))
+    within, whole = jax.jit(lambda x: (near(x), everywhere(x)))(x)
+    difference = float(np.abs(within - whole).max())
+    assert difference < 1e-6 if tokens == REACH + 1 else difference > 1e-3
+
+
+@pytest.mark.parametrize("tokens", [7, 20])
+def test_the_attention_layer_hears_present_tokens_only(tokens):
+    layer = Attention(8, 2, rope=True, reach=REACH, half=False, rngs=nnx.Rngs(0))
+    run = jax.jit(lambda x, present: layer(x, present=present))
+    x, present = random(2, tokens, 8), np.arange(tokens)[None].repeat(2, 0) < tokens - 2
+    wild = np.where(present[..., None], x, 50.0)
+    before = run(x, present)
+    np.testing.assert_allclose(run(wild, present)[:, :-2], before[:, :-2], atol=1e-6)
+    assert np.abs(run(wild, np.ones_like(present)) - before)[:, :-2].max() > 1e-3
 
 
 @pytest.mark.parametrize("rope", [False, True])

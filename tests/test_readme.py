@@ -123,7 +123,8 @@ def test_every_field_of_a_motion_stands_in_the_table():
 
 
 def test_no_figure_is_promised_without_its_table():
-    assert "<!-- scores:begin -->" in README and "<!-- scores:end -->" in README
+    for weights in ("small", "foot"):
+        assert f"<!-- {weights}:begin -->" in README and f"<!-- {weights}:end -->" in README
 
 
 def test_the_licence_and_the_data_s_terms_are_there():

@@ -6,6 +6,7 @@ All of it works on canonical points, so it needs no rotations and any mocap sour
 from __future__ import annotations
 
 import dataclasses
+from typing import Final
 
 import jax
 import jax.numpy as jnp
@@ -34,13 +35,15 @@ _MID_SHOULDER = INDEX["mid_shoulder"]
 _UPPER = _descendants("pelvis") & ~_descendants("left_hip") & ~_descendants("right_hip")
 for _name in ("left_hip", "right_hip", "mid_hip"):
     _UPPER[INDEX[_name]] = False
-_TURNED = {  # joint: largest random turn in degrees (PoseAug-like, small enough to stay plausible)
+TURN_LIMIT_DEG: Final = {  # PoseAug-like, small enough to stay plausible
     "spine1": 12.0, "spine3": 12.0, "neck": 20.0,
     "left_shoulder": 35.0, "right_shoulder": 35.0, "left_elbow": 25.0, "right_elbow": 25.0,
     "left_wrist": 20.0, "right_wrist": 20.0, "left_hip": 12.0, "right_hip": 12.0,
     "left_knee": 8.0, "right_knee": 8.0, "left_ankle": 12.0, "right_ankle": 12.0,
 }  # fmt: skip
-_TURN_ORDER = sorted(_TURNED, key=lambda name: -_descendants(name).sum())
+"""Joint → its largest random turn in degrees."""
+
+_TURN_ORDER = sorted(TURN_LIMIT_DEG, key=lambda name: -_descendants(name).sum())
 _BELOW = np.stack([_descendants(name) for name in _TURN_ORDER])
 
 
@@ -66,21 +69,21 @@ class AugmentConfig:
 
 
 def warp_time(
-    points: Float[Array, "raw joints 3"],
+    values: Float[Array, "raw joints numbers"],
     valid: Bool[Array, "raw"],
     frames: int,
     rate: Float[Array, ""],
-) -> tuple[Points, Bool[Array, "time"]]:
+) -> tuple[Float[Array, "time joints numbers"], Bool[Array, "time"]]:
     """``frames`` frames at ``rate`` times the speed, by linear interpolation from the clip's start.
 
     Past the clip's end its last frame is held, and not valid.
     """
     wanted = jnp.arange(frames) * rate
-    position = wanted.clip(0, len(points) - 1.001)
+    position = wanted.clip(0, len(values) - 1.001)
     low = position.astype(jnp.int32)
     part = (position - low)[:, None, None]
-    real = valid[low] & valid[low + 1] & (wanted <= len(points) - 1)
-    return points[low] * (1 - part) + points[low + 1] * part, real
+    real = valid[low] & valid[low + 1] & (wanted <= len(values) - 1)
+    return values[low] * (1 - part) + values[low + 1] * part, real
 
 
 def mirror(points: Points) -> Points:
@@ -128,20 +131,26 @@ def splice_upper(points: Points, donor: Points) -> Points:
     return jnp.where(_UPPER[None, :, None], points[:, _PELVIS, None] + turned, points)
 
 
-def turn_joints(points: Points, key: PRNGKeyArray) -> Points:
-    """Turn every joint's limb by a slowly varying random rotation within `_TURNED`.
-
-    Afterwards the clip is lifted so that nothing sinks below where its lowest point was.
-    """
-    frames = len(points)
-    limits = jnp.radians(jnp.array([_TURNED[name] for name in _TURN_ORDER]))[None, :, None]
+def smooth_noise(key: PRNGKeyArray, frames: int, shape: tuple[int, ...]) -> Float[Array, "time *rest"]:
+    """Numbers that wander about 0 (deviation 1), about one knot a second at 30 fps, eased in between."""
     knots = 3 + frames // 30
-    drawn = jax.random.normal(key, (knots, len(_TURN_ORDER), 3)) * limits / 2
+    drawn = jax.random.normal(key, (knots, *shape))
     position = jnp.linspace(0, knots - 1.001, frames)
     low = position.astype(jnp.int32)
     part = position - low
-    ease = (part * part * (3 - 2 * part))[:, None, None]
-    rotations = matrix_from_axis_angle(drawn[low] * (1 - ease) + drawn[low + 1] * ease)
+    ease = (part * part * (3 - 2 * part)).reshape(-1, *(1,) * len(shape))
+    return drawn[low] * (1 - ease) + drawn[low + 1] * ease
+
+
+def turn_joints(points: Points, key: PRNGKeyArray) -> Points:
+    """Turn every joint's limb by a slowly varying random rotation within `TURN_LIMIT_DEG`.
+
+    Afterwards the clip is lifted so that nothing sinks below where its lowest point was.
+    """
+    limits = jnp.radians(jnp.array([TURN_LIMIT_DEG[name] for name in _TURN_ORDER]))[:, None]
+    rotations = matrix_from_axis_angle(
+        smooth_noise(key, len(points), (len(_TURN_ORDER), 3)) * limits[None] / 2
+    )
     lowest = points[..., 2].min(-1)
     for k, name in enumerate(_TURN_ORDER):
         pivot = points[:, INDEX[name], None]

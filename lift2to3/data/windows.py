@@ -11,13 +11,14 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, assert_never
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Int
 
-from lift2to3.data.mocap import MocapClip
+from lift2to3.data.mocap import MocapClip, quaternions_from_matrices
+from lift2to3.motion import BodyMotion
 
 SLOWEST_WARP: Final = 1.25
 """The device may stretch time by up to this: it then needs so many times more frames of input."""
@@ -48,9 +49,8 @@ class WindowConfig:
 class _Frames(NamedTuple):
     """Every clip's frames, one clip after another, and the slots to crop windows from."""
 
-    points_world: Float[np.ndarray, "time 38 3"]
-    contacts: Bool[np.ndarray, "time 4"]
-    contacts_trusted: Bool[np.ndarray, "clips"]
+    of_frames: dict[str, np.ndarray]
+    of_clips: dict[str, np.ndarray]
     clip_start: Int[np.ndarray, "clips"]
     clip_frames: Int[np.ndarray, "clips"]
     slots: Int[np.ndarray, "slots 3"]  # clip, first start, number of starts
@@ -84,9 +84,56 @@ def window_batches(
         ValueError: no clips, clips of several rates, or fewer slots than hosts.
         ImportError: reader="grain" without Grain.
     """
+    of_frames = [{"points_world": clip.points_world, "contacts": clip.contacts} for clip in clips]
+    of_clips = [{"contacts_trusted": np.array(clip.contacts_trusted)} for clip in clips]
+    rates = [clip.fps for clip in clips]
+    batches = _batches(rates, of_frames, of_clips, config, seed, start_step, host, hosts)
+    return (b | {"contacts": b["contacts"] & b["frames_valid"][..., None]} for b in batches)
+
+
+def body_window_batches(
+    bodies: Sequence[BodyMotion],
+    config: WindowConfig,
+    seed: int,
+    start_step: int = 0,
+    host: int = 0,
+    hosts: int = 1,
+) -> Iterator[dict[str, np.ndarray]]:
+    """The same of posed bodies.
+
+    Yields:
+        ``quaternions`` (batch, raw_frames, 22, 4) wxyz of each joint relative to its parent, without
+        sign jumps; ``root_translation`` (batch, raw_frames, 3) metres; ``rest_offsets`` (batch, 38, 3)
+        metres; ``frames_valid`` as above.
+
+    Raises:
+        ValueError, ImportError: as `window_batches`.
+    """
+    of_frames = [
+        {
+            "quaternions": quaternions_from_matrices(body.rotations.astype(float)).astype(np.float32),
+            "root_translation": body.root_translation.astype(np.float32),
+        }
+        for body in bodies
+    ]
+    of_clips = [{"rest_offsets": body.rest_offsets.astype(np.float32)} for body in bodies]
+    rates = [body.fps for body in bodies]
+    return _batches(rates, of_frames, of_clips, config, seed, start_step, host, hosts)
+
+
+def _batches(
+    rates: Sequence[float],
+    of_frames: Sequence[Mapping[str, np.ndarray]],
+    of_clips: Sequence[Mapping[str, np.ndarray]],
+    config: WindowConfig,
+    seed: int,
+    start_step: int,
+    host: int,
+    hosts: int,
+) -> Iterator[dict[str, np.ndarray]]:
     if not 0 <= host < hosts:
         raise ValueError(f"host: wanted 0 to {hosts - 1}, found {host}")
-    frames = _lay_out(clips, config)
+    frames = _lay_out(rates, of_frames, of_clips, config)
     if len(frames.slots) < hosts:
         raise ValueError(f"hosts: {hosts} of them cannot share {len(frames.slots)} slots of motion")
     match _reader(config):
@@ -107,15 +154,19 @@ def _reader(config: WindowConfig) -> Literal["grain", "numpy"]:
     return config.reader
 
 
-def _lay_out(clips: Sequence[MocapClip], config: WindowConfig) -> _Frames:
-    if not clips:
+def _lay_out(
+    rates: Sequence[float],
+    of_frames: Sequence[Mapping[str, np.ndarray]],
+    of_clips: Sequence[Mapping[str, np.ndarray]],
+    config: WindowConfig,
+) -> _Frames:
+    if not of_frames:
         raise ValueError("windows: no clips to read from")
-    rates = sorted({clip.fps for clip in clips})
-    if len(rates) > 1:
-        raise ValueError(f"windows: clips at {rates} frames per second; wanted one rate")
+    if len(set(rates)) > 1:
+        raise ValueError(f"windows: clips at {sorted(set(rates))} frames per second; wanted one rate")
     if min(config.frames, config.batch) < 1:
         raise ValueError(f"windows: wanted frames and batch above 0, found {config}")
-    lengths = np.array([len(clip.points_world) for clip in clips])
+    lengths = np.array([len(next(iter(arrays.values()))) for arrays in of_frames])
     slots = []
     for clip, length in enumerate(lengths.tolist()):
         starts = max(1, length - config.raw_frames + 1)
@@ -123,9 +174,8 @@ def _lay_out(clips: Sequence[MocapClip], config: WindowConfig) -> _Frames:
         edges = np.round(np.linspace(0, starts, count + 1)).astype(int)
         slots += [(clip, first, last - first) for first, last in zip(edges[:-1], edges[1:], strict=True)]
     return _Frames(
-        points_world=np.concatenate([clip.points_world for clip in clips]).astype(np.float32),
-        contacts=np.concatenate([clip.contacts for clip in clips]),
-        contacts_trusted=np.array([clip.contacts_trusted for clip in clips]),
+        of_frames={name: np.concatenate([arrays[name] for arrays in of_frames]) for name in of_frames[0]},
+        of_clips={name: np.stack([arrays[name] for arrays in of_clips]) for name in of_clips[0]},
         clip_start=np.cumsum(lengths) - lengths,
         clip_frames=lengths,
         slots=np.array(slots),
@@ -191,9 +241,8 @@ def _gather(
     valid = wanted < frames.clip_frames[clip][:, None]
     held = np.minimum(wanted, frames.clip_frames[clip][:, None] - 1)
     rows = frames.clip_start[clip][:, None] + held
-    return {
-        "points_world": frames.points_world[rows],
-        "frames_valid": valid,
-        "contacts": frames.contacts[rows] & valid[..., None],
-        "contacts_trusted": frames.contacts_trusted[clip],
-    }
+    return (
+        {name: array[rows] for name, array in frames.of_frames.items()}
+        | {name: array[clip] for name, array in frames.of_clips.items()}
+        | {"frames_valid": valid}
+    )

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
 
+from lift2to3.contact import CONTACT_POINTS
 from lift2to3.formats.marker_points import check_points, motion_of_points, visible_points
 from lift2to3.formats.whole_file import whole_file
 from lift2to3.motion import Motion
@@ -66,6 +68,16 @@ def read_csv(path: str | Path) -> Motion:
         raise ValueError(f"{path}: the times do not ascend")
     fps = float(f"{(len(table) - 1) / seconds:.7g}")  # the times have nine decimals
     return motion_of_points(table[:, 1:].reshape(len(table), -1, 3), names, fps, "z")
+
+
+def write_contacts(path: str | Path, contacts: Bool[np.ndarray, "time 4"], fps: float) -> Path:
+    """Write ground contacts as csv: ``time_s``, then 1 or 0 for each of `CONTACT_POINTS`."""
+    path = Path(path)
+    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(",".join(["time_s", *CONTACT_POINTS]) + "\n")
+        for frame, row in enumerate(contacts.astype(int).tolist()):
+            file.write(f"{frame / fps:.9f}," + ",".join(map(str, row)) + "\n")
+    return path
 
 
 def write_json(path: str | Path, motion: Motion) -> Path:

@@ -11,7 +11,7 @@ RIDGE = 1e-6
 """Pull toward the mean of the views' centres; only matters where fewer than two rays carry weight."""
 
 
-def _solve_symmetric(matrix: dict[str, Array], vector: list[Array]) -> Array:
+def solve_symmetric(matrix: dict[str, Array], vector: list[Array]) -> Array:
     """x of ``matrix @ x = vector``, by cofactors: batched 3×3 LU is slow on CPUs."""
     xx, xy, xz, yy, yz, zz = (matrix[key] for key in ("xx", "xy", "xz", "yy", "yz", "zz"))
     c_xx, c_xy, c_xz = yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy
@@ -63,7 +63,7 @@ def triangulate(
     }
     foot = centres - (centres * directions).sum(-1, keepdims=True) * directions
     weighted = (w[..., None] * foot).sum(-3)
-    points = _solve_symmetric(matrix, [weighted[..., axis] for axis in range(3)])
+    points = solve_symmetric(matrix, [weighted[..., axis] for axis in range(3)])
     offset = points[..., None, :, :] - centres
     offset = offset - (offset * directions).sum(-1, keepdims=True) * directions
     total = jnp.maximum(w.sum(-2), RIDGE)

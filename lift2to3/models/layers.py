@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -93,26 +93,76 @@ def attend(
     return jnp.einsum("...hqk,...khd->...qhd", jax.nn.softmax(scores, axis=-1), value)
 
 
+_HIDDEN: Final = -1e9
+"""Score of a token that is not to be attended to."""
+
+
+def attend_nearby(
+    query: Float[Array, "batch tokens heads depth"],
+    key: Float[Array, "batch tokens heads depth"],
+    value: Float[Array, "batch tokens heads depth"],
+    present: Bool[Array, "batch tokens"],
+    reach: int,
+) -> Float[Array, "batch tokens heads depth"]:
+    """`attend` among present tokens at most ``reach`` apart; time and memory are linear in the tokens.
+
+    Queries go block by block, each of ``reach`` tokens, and look at three blocks: their own and both
+    neighbours. The result does not depend on where the blocks lie.
+    """
+    batch, tokens, heads, depth = query.shape
+    if tokens <= 3 * reach:  # so few that blocks would be no less work
+        apart = np.arange(tokens)[None] - np.arange(tokens)[:, None]
+        shown = jnp.asarray(np.abs(apart) <= reach)[None, None] & present[:, None, None]
+        scores = jnp.einsum("bqhd,bkhd->bhqk", query, key) / np.sqrt(depth)
+        share = jax.nn.softmax(jnp.where(shown, scores, _HIDDEN), axis=-1)
+        return jnp.einsum("bhqk,bkhd->bqhd", share, value)
+    blocks = -(-tokens // reach)
+    padding = blocks * reach - tokens
+    query, key, value = (jnp.pad(x, ((0, 0), (0, padding), (0, 0), (0, 0))) for x in (query, key, value))
+    present = jnp.pad(present, ((0, 0), (reach, reach + padding)))
+
+    def three_blocks(x: Array) -> Array:
+        parts = [x[:, i * reach : (i + blocks) * reach].reshape(batch, blocks, reach, -1) for i in range(3)]
+        return jnp.concatenate(parts, axis=2)
+
+    sides = ((0, 0), (reach, reach), (0, 0), (0, 0))
+    key, value = (
+        three_blocks(jnp.pad(x, sides)).reshape(batch, blocks, 3 * reach, heads, depth) for x in (key, value)
+    )
+    query = query.reshape(batch, blocks, reach, heads, depth)
+    scores = jnp.einsum("bnqhd,bnkhd->bnhqk", query, key) / np.sqrt(depth)
+    apart = np.arange(3 * reach)[None] - reach - np.arange(reach)[:, None]
+    near = jnp.asarray(np.abs(apart) <= reach)[None, None, None]
+    shown = three_blocks(present[..., None])[..., 0][:, :, None, None]
+    share = jax.nn.softmax(jnp.where(near & shown, scores, _HIDDEN), axis=-1)
+    out = jnp.einsum("bnhqk,bnkhd->bnqhd", share, value)
+    return out.reshape(batch, blocks * reach, heads, depth)[:, :tokens]
+
+
 class Attention(nnx.Module):
     """Multi-head attention from ``x`` to ``context`` (itself if none is given)."""
 
     def __init__(
         self, width: int, heads: int, *, context_width: int | None = None, rope: bool = False,
-        zero_out: bool = False, half: bool, rngs: nnx.Rngs,
+        reach: int | None = None, zero_out: bool = False, half: bool, rngs: nnx.Rngs,
     ):  # fmt: skip
-        """``rope`` rotates queries and keys by token index; ``zero_out`` starts as a no-op."""
+        """``rope`` rotates queries and keys by token index; ``zero_out`` starts as a no-op.
+
+        With ``reach`` a token attends to no token farther away than that.
+        """
         context_width = context_width or width
         self.query = Dense(width, width, half=half, rngs=rngs)
         self.key_value = Dense(context_width, 2 * width, half=half, rngs=rngs)
         self.out = Dense(width, width, half=half, zero=zero_out, rngs=rngs)
-        self.heads, self.rope = heads, rope
+        self.heads, self.rope, self.reach = heads, rope, reach
 
     def __call__(
         self,
         x: Float[Array, "*batch tokens width"],
         context: Float[Array, "*batch context_tokens context_width"] | None = None,
+        present: Bool[Array, "*batch tokens"] | None = None,
     ) -> Float[Array, "*batch tokens width"]:
-        """Attend along the second last axis."""
+        """Attend along the second last axis; with a reach, to tokens that are present only."""
         context = x if context is None else context
         split = (self.heads, x.shape[-1] // self.heads)
         query = self.query(x).reshape(*x.shape[:-1], *split)
@@ -120,7 +170,10 @@ class Attention(nnx.Module):
         key, value = key_value[..., 0, :, :], key_value[..., 1, :, :]
         if self.rope:
             query, key = rotary(query), rotary(key)
-        return self.out(attend(query, key, value).reshape(x.shape))
+        if self.reach is None:
+            return self.out(attend(query, key, value).reshape(x.shape))
+        present = jnp.ones(x.shape[:-1], bool) if present is None else present
+        return self.out(attend_nearby(query, key, value, present, self.reach).reshape(x.shape))
 
 
 class Mlp(nnx.Module):

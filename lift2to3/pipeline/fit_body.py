@@ -23,8 +23,8 @@ from lift2to3.geometry.cameras import Camera
 from lift2to3.geometry.ground import FOOT_HEIGHT_M
 from lift2to3.motion import BodyMotion, Keypoints, Motion
 from lift2to3.pipeline.body_prior import BodyPrior, load_body_prior
+from lift2to3.pipeline.disk_cache import use_disk_cache
 from lift2to3.pipeline.first_pose import first_rest_offsets, first_rotations, measured_rest_offsets
-from lift2to3.pipeline.lift import use_disk_cache
 from lift2to3.pipeline.pose_solver import Poses, Stiffness, Terms, solve_poses
 from lift2to3.skeletons import CANONICAL, FOOT_POINTS, INDEX, PARENTS, TREE_ORDER
 

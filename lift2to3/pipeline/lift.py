@@ -2,12 +2,11 @@
 
 The way the data takes: pixels → normalised image points of the canonical set, at 30 fps → the
 camera's canonical frame → overlapping windows → sampled and triangulated → blended → the user's
-world and rate.
+world and rate → feet refined, where the keypoints show them.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -25,6 +24,9 @@ from lift2to3.models.denoiser import DenoiserConfig, describe
 from lift2to3.models.multiview import MultiViewConfig
 from lift2to3.motion import Keypoints, Motion
 from lift2to3.pipeline.check_setup import check_setup
+from lift2to3.pipeline.disk_cache import use_disk_cache
+from lift2to3.pipeline.observations import canonical_observations
+from lift2to3.pipeline.refine_feet import shipped_refiner, shows_feet
 from lift2to3.pipeline.sample import compiled_sampler
 from lift2to3.pipeline.windows import blend, resample_observations, resample_points, supported, window_starts
 from lift2to3.representation import CHANNELS
@@ -109,6 +111,7 @@ class Lifter:
         samples: int = 1,
         seed: int = 0,
         progress: Progress | None = None,
+        feet: bool = True,
     ) -> Motion:
         """Absolute 3D motion of the person whose keypoints these are.
 
@@ -120,6 +123,7 @@ class Lifter:
                 is the spread.
             seed: of the samples.
             progress: called as windows get done.
+            feet: refine the feet (`lift2to3.pipeline.refine_feet`) where the format shows heels and toes.
 
         Raises:
             ValueError: camera and keypoints that cannot belong together, or steps or samples < 1.
@@ -142,7 +146,10 @@ class Lifter:
         spread = resample_points(spread, MODEL_FPS, keypoints.fps, count).clip(0.0).astype(np.float32)
         valid = np.repeat(supported(keypoints.confidence, keypoints.fps)[:, None], len(CANONICAL), axis=1)
         points[~valid] = np.nan
-        return Motion(points, CANONICAL, keypoints.fps, valid, spread)
+        motion = Motion(points, CANONICAL, keypoints.fps, valid, spread)
+        if feet and shows_feet(keypoints.skeleton):
+            return shipped_refiner().refine_points(motion, keypoints, camera)
+        return motion
 
     def _sample(
         self, windows: _Windows, steps: int, samples: int, seed: int, progress: Progress | None
@@ -210,37 +217,6 @@ def _watched(parts: Iterator[Part], progress: Progress, done: int, every: int) -
         progress(done, every)
 
 
-def canonical_observations(
-    keypoints: Keypoints, camera: Camera
-) -> tuple[Float[np.ndarray, "time joints 2"], Float[np.ndarray, "time joints"]]:
-    """Undistorted normalised image points in canonical order, and their confidence (0 = missing)."""
-    rows = keypoints.skeleton.rows
-    known = rows >= 0
-    shape = (len(keypoints.xy_px), len(CANONICAL))
-    n, confidence = np.zeros((*shape, 2)), np.zeros(shape)
-    normalised = camera.normalise(keypoints.xy_px)
-    seen = (keypoints.confidence > 0) & np.isfinite(normalised).all(-1)
-    n[:, rows[known]] = np.where(seen[..., None], normalised, 0.0)[:, known]
-    confidence[:, rows[known]] = np.where(seen, keypoints.confidence, 0.0)[:, known]
-    return n, confidence
-
-
-def use_disk_cache() -> None:
-    """Keep compiled functions on disk from process to process, unless the user chose a place.
-
-    The folder is ``$LIFT2TO3_CACHE``, else ``~/.cache/lift2to3``; an unwritable one is passed over.
-    """
-    if jax.config.values["jax_compilation_cache_dir"] is not None:
-        return
-    folder = Path(os.environ.get("LIFT2TO3_CACHE") or Path.home() / ".cache" / "lift2to3") / "jax"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-
-
 _default: dict[str, Lifter] = {}
 
 
@@ -252,8 +228,9 @@ def lift(
     seed: int = 0,
     weights: str | Path = DEFAULT_WEIGHTS,
     progress: Progress | None = None,
+    feet: bool = True,
 ) -> Motion:
     """`Lifter.lift` with shipped weights, which are loaded once per process."""
     if str(weights) not in _default:
         _default[str(weights)] = Lifter.from_pretrained(weights)
-    return _default[str(weights)].lift(keypoints, camera, steps, samples, seed, progress)
+    return _default[str(weights)].lift(keypoints, camera, steps, samples, seed, progress, feet)

@@ -1,0 +1,85 @@
+"""How estimators of whole bodies err at the feet: what the foot lifter is trained to put right.
+
+They see an ankle and no sole, so feet stay near the rest pose, move too little and too slowly, and are
+off by an angle of their own; the shins above them are off by a few degrees too (FootMR secs. 1 and 3).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from lift2to3.data.augment import smooth_noise
+from lift2to3.geometry.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+
+
+@dataclasses.dataclass(frozen=True)
+class InitialErrorConfig:
+    """Each clip draws its own sizes, uniformly from 0 to these; angles are deviations in degrees.
+
+    Attributes:
+        exact: share of clips whose feet and shins are right already.
+        toward_rest: share of the way to the rest pose, a foot at right angles to its shin.
+        low_pass_s: deviation of the Gaussian that slows the ankle down, seconds.
+        bias_deg: held over the clip.
+        wander_deg: changing within a second.
+        jitter_deg: from frame to frame.
+        knee_bias_deg, knee_wander_deg: of the shin's frame, which carries the foot along.
+    """
+
+    exact: float = 0.12
+    toward_rest: float = 1.0
+    low_pass_s: float = 0.3
+    bias_deg: float = 10.0
+    wander_deg: float = 8.0
+    jitter_deg: float = 2.5
+    knee_bias_deg: float = 4.0
+    knee_wander_deg: float = 3.0
+
+
+def corrupt_feet(
+    key: PRNGKeyArray,
+    knees: Float[Array, "time feet 3 3"],
+    ankles: Float[Array, "time feet 3 3"],
+    config: InitialErrorConfig,
+    fps: float = 30.0,
+) -> tuple[Float[Array, "time feet 3 3"], Float[Array, "time feet 3 3"]]:
+    """Knee and ankle frames as an estimator of whole bodies would give them.
+
+    Args:
+        key: of this clip.
+        knees: the shins' true frames in any common frame; left, right.
+        ankles: the feet's.
+        config: how large the errors are.
+        fps: frames per second.
+    """
+    frames, feet = knees.shape[:2]
+    keys = jax.random.split(key, 8)
+    wrong = jax.random.uniform(keys[0]) >= config.exact
+    size = jax.random.uniform(keys[1], (7,)) * wrong
+    local = axis_angle_from_matrix(jnp.einsum("tfji,tfjk->tfik", knees, ankles))
+    local = (1 - config.toward_rest * size[0]) * _low_passed(local, config.low_pass_s * size[1] * fps)
+
+    def drawn(key: PRNGKeyArray, held: Array, wander: Array) -> Float[Array, "time feet 3"]:
+        held_key, wander_key = jax.random.split(key)
+        constant = held * jax.random.normal(held_key, (1, feet, 3))
+        return jnp.radians(constant + wander * smooth_noise(wander_key, frames, (feet, 3))) / np.sqrt(3)
+
+    error = drawn(keys[2], config.bias_deg * size[2], config.wander_deg * size[3])
+    jitter = config.jitter_deg * size[4] * jax.random.normal(keys[3], error.shape)
+    error = error + jnp.radians(jitter) / np.sqrt(3)
+    tilt = drawn(keys[4], config.knee_bias_deg * size[5], config.knee_wander_deg * size[6])
+    knees = knees @ matrix_from_axis_angle(tilt)
+    return knees, knees @ matrix_from_axis_angle(local) @ matrix_from_axis_angle(error)
+
+
+def _low_passed(values: Float[Array, "time feet 3"], deviation: Array) -> Float[Array, "time feet 3"]:
+    """Gaussian mean over time with weights that sum to 1 at the ends too; deviation in frames."""
+    frame = jnp.arange(len(values), dtype=values.dtype)
+    away = (frame[:, None] - frame[None]) / jnp.maximum(deviation, 1e-3)
+    weight = jnp.exp(-0.5 * jnp.minimum(away**2, 80.0)) * (jnp.abs(away) < 12)
+    return jnp.einsum("st,tfi->sfi", weight / weight.sum(1, keepdims=True), values)

@@ -1,0 +1,280 @@
+"""The foot lifter (FootMR): 2D foot keypoints and anyone's knees and ankles → refined ankle rotations.
+
+A token is a frame. The eight foot points enter with learned stand-ins for missing ones; the person's box
+and the rotations of knees and initial ankles are added through layers that start at zero; the output is
+added to the initial ankles. Attention reaches `FootLifterConfig.reach` frames to either side, so a clip
+may have any length.
+
+Beyond the paper the lifter is told where an ordinary foot's points would be, turned as the initial ankle is,
+and how a few steps of least squares would bend the ankle to the observed ones: with that it learns what to
+make of the keypoints in a small part of the time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+from lift2to3.conventions import NEAR_M
+from lift2to3.geometry.rotations import matrix_from_axis_angle, sixd_from_matrix
+from lift2to3.geometry.triangulation import solve_symmetric
+from lift2to3.models.denoiser import Params, split
+from lift2to3.models.layers import Attention, Dense, Mlp, normalise
+from lift2to3.representation import FOOT_KEYPOINTS, FOOT_ROWS
+from lift2to3.skeletons import INDEX
+
+_PER_FOOT: Final = len(FOOT_KEYPOINTS) // 2
+_EMBEDDING: Final = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class FootLifterConfig:
+    """Size and switches; the switches are the paper's ideas, each can be taken away.
+
+    Attributes:
+        width, depth, heads, mlp_ratio: of the transformer.
+        dropout: share of activations dropped in training (the paper: 0.1). Augmented as here no two examples
+            are alike, and steps count for more.
+        reach: frames to either side that a frame attends to, in each layer.
+        residual: the output is added to the initial ankles; else it is the rotation itself.
+        frame: rotations seen and predicted are the camera's ("global") or the parent's ("local").
+        knees, initial_ankles: whether these are told.
+            The bend and the residual start from the ankles all the same.
+        bend: tell the initial foot's points and the least-squares bend. Not the paper's.
+        half: bfloat16 inputs to the trunk's matrix products.
+    """
+
+    width: int = 256
+    depth: int = 6
+    heads: int = 4
+    mlp_ratio: int = 2
+    dropout: float = 0.0
+    reach: int = 60
+    residual: bool = True
+    frame: Literal["global", "local"] = "global"
+    knees: bool = True
+    initial_ankles: bool = True
+    bend: bool = True
+    half: bool = True
+
+
+class FootInput(NamedTuple):
+    """What the lifter sees of a clip. Frames are rotations in the camera's axes, left and right.
+
+    Attributes:
+        points: (*batch, time, 8, 2) `FOOT_KEYPOINTS` in the person's box, −1…1; anything where not seen.
+        seen: (*batch, time, 8).
+        box: (*batch, time, 3) the box's centre and side in normalised image units.
+        hips, knees, ankles: (*batch, time, 2, 3, 3) initial frames.
+        soles: (*batch, time, 2, 3, 3) big toe, small toe and heel of an ordinary foot of this size, from the
+            ankle in the foot's own frame, in half-sides of the box at the foot's depth (`soles_in_box`).
+        present: (*batch, time) frames that are part of the clip.
+    """
+
+    points: Float[Array, "*batch time 8 2"]
+    seen: Bool[Array, "*batch time 8"]
+    box: Float[Array, "*batch time 3"]
+    hips: Float[Array, "*batch time 2 3 3"]
+    knees: Float[Array, "*batch time 2 3 3"]
+    ankles: Float[Array, "*batch time 2 3 3"]
+    soles: Float[Array, "*batch time 2 3 3"]
+    present: Bool[Array, "*batch time"]
+
+
+_BALL_ROWS: Final = np.array([INDEX["left_foot"], INDEX["right_foot"]])
+_SOLE_ROWS: Final = FOOT_ROWS.reshape(2, _PER_FOOT)[:, 1:]
+
+
+def soles_in_box(
+    rest_offsets: Float[Array, "38 3"], depth_m: Float[Array, "time feet"], box: Float[Array, "time 3"]
+) -> Float[Array, "time feet 3 3"]:
+    """`FootInput.soles` of a body's bones, forefoot straight, whose ankles are at these depths."""
+    ball = rest_offsets[_BALL_ROWS][:, None]
+    offsets = rest_offsets[_SOLE_ROWS] + ball * jnp.array([1.0, 1.0, 0.0])[None, :, None]  # the heel has none
+    size = 2.0 / (jnp.maximum(depth_m, NEAR_M) * box[:, 2:])
+    return size[..., None, None] * offsets[None]
+
+
+def in_own_frame(
+    frames: Float[Array, "*batch 3 3"], parents: Float[Array, "*batch 3 3"], config: FootLifterConfig
+) -> Float[Array, "*batch 3 3"]:
+    """Frames of the camera as the lifter sees and predicts them: as they are, or in their parents'."""
+    if config.frame == "global":
+        return frames
+    return jnp.einsum("...ji,...jk->...ik", parents, frames)
+
+
+def in_camera_frame(
+    own: Float[Array, "*batch 3 3"], parents: Float[Array, "*batch 3 3"], config: FootLifterConfig
+) -> Float[Array, "*batch 3 3"]:
+    """Inverse of `in_own_frame`."""
+    if config.frame == "global":
+        return own
+    return jnp.einsum("...ij,...jk->...ik", parents, own)
+
+
+class _Block(nnx.Module):
+    def __init__(self, config: FootLifterConfig, *, rngs: nnx.Rngs):
+        width, half = config.width, config.half
+        self.attention = Attention(width, config.heads, rope=True, reach=config.reach, half=half, rngs=rngs)
+        self.mlp = Mlp(width, config.mlp_ratio * width, width, half=half, rngs=rngs)
+
+    def __call__(
+        self, h: Float[Array, "batch time width"], present: Bool[Array, "batch time"], drop: _Dropout
+    ) -> Float[Array, "batch time width"]:
+        h = h + drop(self.attention(normalise(h), present=present))
+        return h + drop(self.mlp(normalise(h)))
+
+
+class _Dropout:
+    """Inverted dropout with a key of its own at each use; without a key, nothing."""
+
+    def __init__(self, rate: float, key: PRNGKeyArray | None):
+        self.rate, self.key, self.uses = rate, key, 0
+
+    def __call__(self, x: Float[Array, "*batch width"]) -> Float[Array, "*batch width"]:
+        if self.key is None or self.rate == 0:
+            return x
+        self.uses += 1
+        kept = jax.random.bernoulli(jax.random.fold_in(self.key, self.uses), 1 - self.rate, x.shape)
+        return jnp.where(kept, x / (1 - self.rate), 0.0)
+
+
+class FootLifter(nnx.Module):
+    """Predicts both ankles' rotations, frame by frame."""
+
+    def __init__(self, config: FootLifterConfig, *, rngs: nnx.Rngs):
+        """Layers that see coordinates or rotations are float32: a degree of a foot is a small number."""
+        width = config.width
+        self.config = config
+        self.embed = Dense(2, _EMBEDDING, half=False, rngs=rngs)
+        # not zeros: a frame that misses everything would be all zeros, whose norm has no gradient
+        self.missing = nnx.Param(
+            jax.random.uniform(rngs.params(), (len(FOOT_KEYPOINTS), _EMBEDDING), minval=-1.0)
+        )
+        inputs = len(FOOT_KEYPOINTS) * _EMBEDDING
+        self.enter = Mlp(inputs, width, width, half=False, rngs=rngs)
+        new = {"half": False, "zero": True, "rngs": rngs}
+        self.box = Mlp(3, width, width, **new)
+        self.knees = Mlp(12, width, width, **new) if config.knees else None
+        self.ankles = Mlp(12, width, width, **new) if config.initial_ankles else None
+        bends = _BEND_RIDGES if config.bend else ()
+        self.bends = nnx.List([Mlp(2 * _BEND_NUMBERS, width, width, half=False, rngs=rngs) for _ in bends])
+        self.gates = nnx.List([Dense(width, 2, **new) for _ in bends])
+        self.blocks = nnx.List([_Block(config, rngs=rngs) for _ in range(config.depth)])
+        self.head = Dense(width, 12, half=False, zero=True, rngs=rngs)
+
+    def __call__(self, given: FootInput, key: PRNGKeyArray | None = None) -> Float[Array, "batch time 2 6"]:
+        """Both ankles' rotations as 6D, in the camera's frame or (``frame="local"``) the knees'.
+
+        Args:
+            given: a batch of clips.
+            key: of dropout, in training.
+        """
+        drop = _Dropout(self.config.dropout, key)
+        tokens = jnp.where(given.seen[..., None], self.embed(given.points), self.missing[...][None, None])
+        h = self.enter(tokens.reshape(*tokens.shape[:-2], -1)) + self.box(given.box)
+        ankles = sixd_from_matrix(in_own_frame(given.ankles, given.knees, self.config))
+        if self.knees is not None:
+            knees = sixd_from_matrix(in_own_frame(given.knees, given.hips, self.config))
+            h = h + self.knees(knees.reshape(*h.shape[:-1], 12))
+        if self.ankles is not None:
+            h = h + self.ankles(ankles.reshape(*h.shape[:-1], 12))
+        changes = []
+        for ridge, told in zip(_BEND_RIDGES, self.bends, strict=False):
+            change, features = _bend(given, ankles, ridge, self.config)
+            h = h + told(features.reshape(*h.shape[:-1], -1))
+            changes.append(change)
+        h = drop(h)
+        for block in self.blocks:
+            h = block(h, given.present, drop)
+        h = normalise(h)
+        out = self.head(h).reshape(*h.shape[:-1], 2, 6)
+        for gate, change in zip(self.gates, changes, strict=True):
+            out = out + gate(h)[..., None] * change
+        return out + (ankles if self.config.residual else jnp.eye(3)[:2].reshape(1, 1, 1, 6))
+
+
+# --- the bend: what plain least squares would do, as something to start from
+
+_CLOSE_UP: Final = 8.0  # a foot fills about an eighth of the person's box
+_BEND_STEPS: Final = 3
+_BEND_RIDGES: Final = (0.1, 2.5)
+"""How firmly a bend is held back, a little and a lot; points are about 1 from their middle."""
+
+_BEND_NUMBERS: Final = 3 + 6 + 3 * (_PER_FOOT - 1) + 2 * _PER_FOOT
+
+
+def _bend(
+    given: FootInput, ankles: Float[Array, "batch time feet 6"], ridge: float, config: FootLifterConfig
+) -> tuple[Float[Array, "batch time feet 6"], Float[Array, "batch time feet numbers"]]:
+    """The bend that least squares asks for, as a change of the initial ``ankles``, and what speaks for it.
+
+    The latter are, per foot, the bend as a turn in the camera's axes and as that change, the initial foot's
+    points, and how far off they are: relative to the middle of those seen, 0 where not seen.
+    """
+    shape = (*given.seen.shape[:-1], 2, _PER_FOOT)
+    seen = given.seen.reshape(*shape, 1)
+    count = jnp.maximum(seen.sum(-2, keepdims=True), 1)
+
+    def centred(points: Float[Array, "batch time feet points axes"]) -> Array:
+        middle = jnp.where(seen, points, 0.0).sum(-2, keepdims=True) / count
+        return jnp.where(seen, points - middle, 0.0)
+
+    observed = centred(_CLOSE_UP * given.points.reshape(*shape, 2))
+    middle = jnp.where(seen, given.points.reshape(*shape, 2), 0.0).sum(-2) / count[..., 0]
+    ray = given.box[..., None, :2] + middle * given.box[..., None, 2:] / 2  # where the foot is in the image
+    aside, above = ray[..., None, 0], ray[..., None, 1]
+
+    def solid(turn: Float[Array, "batch time feet 3"]) -> tuple[Array, Array, Array]:
+        frames = jnp.einsum("...ij,...jk->...ik", matrix_from_axis_angle(turn), given.ankles)
+        soles = _CLOSE_UP * jnp.einsum("...ij,...pj->...pi", frames, given.soles)
+        points = centred(jnp.concatenate([jnp.zeros_like(soles[..., :1, :]), soles], axis=-2))
+        return points[..., 0], points[..., 1], points[..., 2]
+
+    def off(x: Array, y: Array, z: Array) -> tuple[Array, Array]:
+        return observed[..., 0] - (x - aside * z), observed[..., 1] - (y - above * z)
+
+    turn = jnp.zeros((*shape[:-1], 3))
+    first = solid(turn)
+    for _ in range(_BEND_STEPS):
+        x, y, z = solid(turn)
+        errors = off(x, y, z)
+        # how the image point goes with a small turn t in the camera's axes, which adds t × point
+        across, down = (-aside * y, z + aside * x, -y), (-z - above * y, above * x, x)
+        pairs = {"xx": (0, 0), "xy": (0, 1), "xz": (0, 2), "yy": (1, 1), "yz": (1, 2), "zz": (2, 2)}
+        matrix = {
+            name: (across[i] * across[j] + down[i] * down[j]).sum(-1) + ridge * (i == j)
+            for name, (i, j) in pairs.items()
+        }
+        gradient = [
+            (across[i] * errors[0] + down[i] * errors[1]).sum(-1) - ridge * turn[..., i] for i in range(3)
+        ]
+        turn = turn + solve_symmetric(matrix, gradient).clip(-0.7, 0.7)
+    bent = jnp.einsum("...ij,...jk->...ik", matrix_from_axis_angle(turn), given.ankles)
+    change = sixd_from_matrix(in_own_frame(bent, given.knees, config)) - ankles
+    told = [2.0 * part[..., 1:] for part in first]
+    told += [8.0 * jnp.where(seen[..., 0], part, 0.0) for part in off(*first)]
+    return change, jnp.concatenate([4.0 * turn, 4.0 * change, *told], axis=-1)  # each about one in size
+
+
+def describe_foot_lifter(config: FootLifterConfig) -> tuple[nnx.GraphDef, dict[str, jax.ShapeDtypeStruct]]:
+    """A foot lifter's static definition and the shapes of its parameters, without computing any."""
+    return split(nnx.eval_shape(lambda: FootLifter(config, rngs=nnx.Rngs(params=0))))
+
+
+def build_foot_lifter(config: FootLifterConfig, seed: int = 0) -> tuple[nnx.GraphDef, Params]:
+    """A freshly initialised foot lifter, split; at first it leaves every ankle as it is."""
+    graph, _ = describe_foot_lifter(config)
+
+    def draw() -> Params:
+        key = jax.random.key(seed, impl="rbg")
+        return split(FootLifter(config, rngs=nnx.Rngs(params=key)))[1]
+
+    return graph, jax.jit(draw)()

@@ -1,0 +1,24 @@
+"""Compiled functions kept from process to process: the second run of a command need not compile."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import jax
+
+
+def use_disk_cache() -> None:
+    """Keep compiled functions on disk from process to process, unless the user chose a place.
+
+    The folder is ``$LIFT2TO3_CACHE``, else ``~/.cache/lift2to3``; an unwritable one is passed over.
+    """
+    if jax.config.values["jax_compilation_cache_dir"] is not None:
+        return
+    folder = Path(os.environ.get("LIFT2TO3_CACHE") or Path.home() / ".cache" / "lift2to3") / "jax"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

@@ -1,0 +1,69 @@
+"""What became of a motion's feet: how far the ankles turned, and how the feet stand, before and after."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from lift2to3.body import pose_body
+from lift2to3.contact import CONTACT_ROWS, contact_labels
+from lift2to3.metrics import ajae
+from lift2to3.motion import BodyMotion
+from lift2to3.pipeline.lock_feet import FootSummary, LockConfig, foot_summary
+from lift2to3.skeletons import INDEX
+
+
+class FootReport(NamedTuple):
+    """Before and after.
+
+    Attributes:
+        turned_deg: (time, 2) how far each ankle was turned, left and right.
+        contacts: (time, 4) ground contact of `lift2to3.contact.CONTACT_POINTS` after.
+        before, after: sliding, penetration and floating under these contacts.
+        rows: the same in words, a name and what was measured.
+    """
+
+    turned_deg: Float[np.ndarray, "time 2"]
+    contacts: Bool[np.ndarray, "time 4"]
+    before: FootSummary
+    after: FootSummary
+    rows: list[tuple[str, str]]
+
+
+def foot_report(
+    before: BodyMotion, after: BodyMotion, contacts: Bool[np.ndarray, "time 4"] | None = None
+) -> FootReport:
+    """Compare a motion's feet before and after they were refined.
+
+    Args:
+        before: the motion as it came.
+        after: the same, refined, perhaps locked.
+        contacts: when which foot point stands; None labels them on ``after``.
+    """
+    if contacts is None:
+        arrays = (after.rest_offsets, after.rotations, after.root_translation)
+        _, points = map(np.asarray, pose_body(*(array.astype(float) for array in arrays)))
+        contacts = contact_labels(points[:, CONTACT_ROWS], after.fps, LockConfig().contact)
+        contacts &= after.valid[:, None]
+    ankles = [INDEX["left_ankle"], INDEX["right_ankle"]]
+    turned = ajae(before.rotations[:, ankles], after.rotations[:, ankles])
+    first, last = foot_summary(before, contacts), foot_summary(after, contacts)
+    rows = [
+        ("clip", f"{len(turned) / after.fps:.1f} s, {len(turned)} frames at {after.fps:g} fps"),
+        ("left ankle turned", _turned(turned[:, 0])),
+        ("right ankle turned", _turned(turned[:, 1])),
+        ("contact", f"{last.contact_share:.0%} of frames and points (heels and big toes)"),
+        ("sliding in contact", f"{first.sliding_mm:.1f} → {last.sliding_mm:.1f} mm per 1/30 s"),
+        (
+            "under the floor",
+            f"{first.penetration_mm:.1f} → {last.penetration_mm:.1f} mm (mean of the lowest point)",
+        ),
+        ("over it in contact", f"{first.floating_mm:.1f} → {last.floating_mm:.1f} mm"),
+    ]
+    return FootReport(turned, contacts, first, last, rows)
+
+
+def _turned(degrees: Float[np.ndarray, "time"]) -> str:
+    return f"{degrees.mean():.1f}° on average, {np.percentile(degrees, 95):.1f}° (95th percentile)"

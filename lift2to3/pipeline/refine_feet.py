@@ -1,0 +1,414 @@
+"""Feet put right by their 2D keypoints (FootMR): anyone's body motion in, the same with refined ankles out.
+
+The way the data takes: foot points in the person's box, knees and ankles in the camera's frame, at 30 fps →
+the foot lifter → each ankle's correction, in the foot's own frame → back to the clip's rate → onto the
+ankles. Nothing but the ankles turns; what hangs on them follows.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d, uniform_filter1d
+from scipy.spatial.transform import Rotation, Slerp
+
+from lift2to3.body import pose_body
+from lift2to3.checkpoint import check_shapes, config_from_dict, load_weights
+from lift2to3.conventions import MODEL_FPS, NEAR_M
+from lift2to3.formats.joint_tree import check_body
+from lift2to3.geometry.cameras import Camera, View
+from lift2to3.geometry.rotations import matrix_from_6d
+from lift2to3.models.denoiser import merge
+from lift2to3.models.foot_lifter import (
+    FootInput,
+    FootLifterConfig,
+    describe_foot_lifter,
+    in_camera_frame,
+    soles_in_box,
+)
+from lift2to3.motion import BodyMotion, Keypoints, Motion
+from lift2to3.pipeline.body_prior import load_body_prior
+from lift2to3.pipeline.disk_cache import use_disk_cache
+from lift2to3.pipeline.first_pose import first_rest_offsets, first_rotations
+from lift2to3.pipeline.observations import canonical_observations
+from lift2to3.pipeline.windows import resample_observations
+from lift2to3.representation import FOOT_ROWS, in_box, person_box
+from lift2to3.skeletons import CANONICAL, INDEX, SKELETONS, Skeleton
+
+FOOT_WEIGHTS: Final = Path(__file__).parents[1] / "weights" / "foot.safetensors"
+
+Feet = Float[np.ndarray, "time feet 3 3"]
+"""Rotations of both feet (or knees), left and right."""
+
+_SIDES: Final = ("left", "right")
+_HIPS, _KNEES, _ANKLES = (
+    np.array([INDEX[f"{side}_{joint}"] for side in _SIDES]) for joint in ("hip", "knee", "ankle")
+)
+_SOLES: Final = tuple(
+    np.array([INDEX[f"{side}_{point}"] for point in ("heel", "foot", "big_toe", "small_toe")])
+    for side in _SIDES
+)
+_HEELS_AND_TOES: Final = FOOT_ROWS.reshape(2, 4)[:, 1:]
+_UPPER_BODY: Final = np.array([INDEX[f"{side}_{joint}"] for side in _SIDES for joint in ("hip", "shoulder")])
+_CALL_FRAMES: Final = (120, 480, 2160)
+"""Frames per call: few shapes, so that few are ever compiled."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RefineConfig:
+    """What counts as seen.
+
+    Attributes:
+        confidence: keypoints up to this are missing (FootMR's threshold).
+        smooth_s: deviation of the Gaussian that smooths the corrections in time.
+        evidence_s: an ankle without a seen heel or toe for longer than this to either side is left as
+            it was.
+    """
+
+    confidence: float = 0.5
+    smooth_s: float = 0.033
+    evidence_s: float = 1.0
+
+
+class FootRefiner:
+    """A trained foot lifter, ready to refine.
+
+    Args:
+        params: parameters by path.
+        model: the lifter's configuration, which must be that of the parameters.
+        config: what counts as seen.
+
+    Raises:
+        ValueError: parameters of another configuration.
+    """
+
+    def __init__(
+        self,
+        params: Mapping[str, Array | np.ndarray],
+        model: FootLifterConfig,
+        config: RefineConfig | None = None,
+    ):
+        """Check the parameters against the model that the configuration describes."""
+        self.model, self.config = model, config or RefineConfig()
+        graph, wanted = describe_foot_lifter(model)
+        check_shapes(params, wanted, "foot lifter")
+        self.params = {name: jnp.asarray(leaf) for name, leaf in params.items()}
+        self._ankles = jax.jit(
+            lambda params, given: in_camera_frame(
+                matrix_from_6d(merge(graph, params)(given)), given.knees, model
+            )
+        )
+
+    @classmethod
+    def from_pretrained(cls, weights: str | Path = FOOT_WEIGHTS) -> FootRefiner:
+        """Load the shipped weights, or a file that ``train_foot_lifter.py`` wrote.
+
+        Raises:
+            ValueError: a damaged or foreign file.
+            FileNotFoundError: no such file.
+        """
+        loaded = load_weights(weights)
+        if "foot_lifter" not in loaded.config:
+            raise ValueError(
+                f"{weights}: no foot_lifter in its config: these are not a foot lifter's weights"
+            )
+        return cls(
+            loaded.params, config_from_dict(FootLifterConfig, loaded.config["foot_lifter"], str(weights))
+        )
+
+    def refine(
+        self,
+        body: BodyMotion,
+        keypoints: Keypoints,
+        camera: Camera,
+        views: View | None = None,
+    ) -> BodyMotion:
+        """The same motion with refined ankles; every other number of it stays bit-identical.
+
+        Args:
+            body: anyone's body motion, frame for frame that of the keypoints.
+            keypoints: of a format with heels and toes; its other points say where the person is.
+            camera: the calibrated camera that saw them.
+            views: rotation (time, 3, 3) and translation (time, 3) of a camera that moves; else those of
+                ``camera``.
+
+        Raises:
+            ValueError: a body with broken rotations or without feet; keypoints of another length or
+                rate, or of a format without heels and toes; views of another length, or that are none.
+        """
+        check_body(body)
+        _check_feet(body.rest_offsets)
+        check_keypoints(keypoints, len(body.rotations), body.fps)
+        if views is not None:
+            _check_views(views, len(body.rotations))
+        arrays = (body.rest_offsets, body.rotations, body.root_translation)
+        frames, points = map(np.asarray, pose_body(*(array.astype(float) for array in arrays)))
+        offsets = body.rest_offsets.astype(float)
+        turns = self.corrections(frames, points, offsets, body.valid, keypoints, camera, views)
+        rotations = body.rotations.copy()
+        rotations[:, _ANKLES] = (body.rotations[:, _ANKLES] @ turns).astype(rotations.dtype)
+        return body._replace(rotations=rotations)
+
+    def refine_points(self, motion: Motion, keypoints: Keypoints, camera: Camera) -> Motion:
+        """A lifted motion whose feet are turned about their ankles; other points stay bit-identical.
+
+        Args:
+            motion: the canonical points, as `lift2to3.lift` returns them.
+            keypoints: those that it was lifted from, of a format with heels and toes.
+            camera: their camera.
+
+        Raises:
+            ValueError: as `refine`.
+        """
+        check_keypoints(keypoints, len(motion.joints_world), motion.fps)
+        valid = np.asarray(np.isfinite(motion.joints_world).all((1, 2)) & motion.valid.all(1))
+        if not valid.any():
+            return motion
+        known = np.flatnonzero(valid)
+        nearest = known[np.interp(np.arange(len(valid)), known, np.arange(len(known))).round().astype(int)]
+        points = motion.joints_world[nearest].astype(float)
+        prior = load_body_prior()
+        offsets = first_rest_offsets(points[valid], prior)
+        # in millimetres, points outweigh the mean pose that joints are drawn to: the foot is where it is seen
+        local = first_rotations(1e3 * points, np.ones(points.shape[:2]), 1e3 * offsets, prior)
+        frames = np.asarray(pose_body(offsets, local, points[:, 0])[0])
+        turns = self.corrections(frames, points, offsets, valid, keypoints, camera)
+        joints = motion.joints_world.copy()
+        for ankle, sole, turn in zip(_ANKLES, _SOLES, turns.swapaxes(0, 1), strict=True):
+            pivot, foot = points[:, [ankle]], frames[:, ankle]
+            turned = pivot + (points[:, sole] - pivot) @ (foot @ turn @ foot.swapaxes(1, 2)).swapaxes(1, 2)
+            joints[:, sole] = np.where(valid[:, None, None], turned, joints[:, sole])
+        return motion._replace(joints_world=joints)
+
+    def corrections(
+        self,
+        frames: Float[np.ndarray, "time 22 3 3"],
+        points: Float[np.ndarray, "time 38 3"],
+        rest_offsets: Float[np.ndarray, "38 3"],
+        valid: Bool[np.ndarray, "time"],
+        keypoints: Keypoints,
+        camera: Camera,
+        views: View | None = None,
+    ) -> Feet:
+        """How each ankle is to turn, in the foot's own frame: refined = initial · correction.
+
+        Args:
+            frames: the joints' frames in the world.
+            points: the canonical points there, metres.
+            rest_offsets: the body's bones, metres; of the feet an ordinary shape will do.
+            valid: frames with a body.
+            keypoints: what the camera saw.
+            camera: the camera.
+            views: where it is in each frame, if it moves.
+        """
+        use_disk_cache()
+        n, confidence = canonical_observations(keypoints, camera)
+        if views is None:
+            views = View(
+                *(jnp.asarray(np.repeat(x[None], len(frames), axis=0)) for x in (camera.R, camera.t))
+            )
+        rotation, translation = np.asarray(views.cam_from_world), np.asarray(views.translation)
+        seen_from = np.einsum("tij,tpj->tpi", rotation, points) + translation[:, None]
+        expected = seen_from[..., :2] / np.maximum(seen_from[..., 2:], NEAR_M)
+        _warn_if_swapped(n, confidence > 0, expected)
+        box = _bridged_box(n, confidence > 0, expected)
+        legs = np.einsum("tij,tljk->tlik", rotation, frames[:, np.r_[_HIPS, _KNEES, _ANKLES]])
+        fps, shown = keypoints.fps, confidence[:, FOOT_ROWS] * valid[:, None]
+        feet, shown = resample_observations(n[:, FOOT_ROWS], shown, fps, MODEL_FPS)
+        at = np.arange(len(feet)) * fps / MODEL_FPS
+        box, depth = _interpolated(box, at), _interpolated(seen_from[:, _ANKLES, 2], at)
+        hips, knees, ankles = np.split(_slerped(legs, fps, MODEL_FPS, len(feet)), 3, axis=1)
+        seen = shown > self.config.confidence
+        where = np.where(seen[..., None], in_box(feet, box), 0.0)
+        soles = np.asarray(soles_in_box(jnp.asarray(rest_offsets), jnp.asarray(depth), jnp.asarray(box)))
+        present = np.ones(len(feet), bool)
+        refined = self._refined(FootInput(where, seen, box, hips, knees, ankles, soles, present))  # type: ignore[arg-type]
+        turns = ankles.swapaxes(-1, -2) @ refined
+        share = _evidence(seen, round(self.config.evidence_s * MODEL_FPS))
+        vectors = gaussian_filter1d(_vectors(turns), self.config.smooth_s * MODEL_FPS, axis=0, mode="nearest")
+        turns = _slerped(_matrices(vectors * share[..., None]), MODEL_FPS, fps, len(frames))
+        turns[~valid] = np.eye(3)
+        return turns
+
+    def _refined(self, given: FootInput) -> Feet:
+        """Ankles of a whole clip, piece by piece; however it is cut, the result is the same."""
+        count, context = len(given.seen), self.model.depth * self.model.reach
+        whole = [size for size in _CALL_FRAMES if size >= count]
+        if whole:
+            return self._piece(given, 0, whole[0])[:count]
+        size = max(_CALL_FRAMES[-1], 3 * context)  # a far-reaching model still keeps a third of a piece
+        keep = size - 2 * context
+        starts = range(0, count, keep)
+        pieces = [self._piece(given, start - context, size) for start in starts]
+        return np.concatenate([piece[context : context + keep] for piece in pieces])[:count]
+
+    def _piece(self, given: FootInput, start: int, size: int) -> Feet:
+        index = np.arange(start, start + size)
+        within = index.clip(0, len(given.seen) - 1)
+        piece = jax.tree.map(lambda part: jnp.asarray(part[within][None], _DTYPES[part.dtype.kind]), given)
+        piece = piece._replace(present=jnp.asarray((index == within)[None]))
+        return np.asarray(self._ankles(self.params, piece)[0], float)
+
+
+_DTYPES: Final = {"f": jnp.float32, "b": jnp.bool_}
+
+
+def refine_feet(
+    motion: BodyMotion, foot_keypoints: Keypoints, camera: Camera, views: View | None = None
+) -> BodyMotion:
+    """`FootRefiner.refine` with the shipped weights, which are loaded once per process."""
+    return shipped_refiner().refine(motion, foot_keypoints, camera, views)
+
+
+@functools.cache
+def shipped_refiner() -> FootRefiner:
+    """The refiner with the shipped weights."""
+    return FootRefiner.from_pretrained()
+
+
+def shows_feet(skeleton: Skeleton) -> bool:
+    """Whether a format has a heel and a big toe of both feet."""
+    heels_and_toes = [INDEX[f"{side}_{point}"] for side in _SIDES for point in ("heel", "big_toe")]
+    return bool(skeleton.present[heels_and_toes].all())
+
+
+# --- checks
+
+
+def _check_feet(rest_offsets: Float[np.ndarray, "38 3"]) -> None:
+    lengths = np.linalg.norm(rest_offsets[_HEELS_AND_TOES], axis=-1)
+    if not (lengths > 0.005).all():
+        lost = [CANONICAL[row] for row in _HEELS_AND_TOES[~(lengths > 0.005)]]
+        raise ValueError(
+            f"the body has no {', '.join(lost)} (rest_offsets there are 0): there is no foot to turn; wanted "
+            "offsets of heels and toes from their ankles, metres"
+        )
+
+
+def check_keypoints(keypoints: Keypoints, frames: int, fps: float) -> None:
+    """Refuse keypoints that are not those of a motion of so many frames, or that show no feet.
+
+    Raises:
+        ValueError: another length or rate, or a format without heels and big toes.
+    """
+    if len(keypoints.xy_px) != frames or abs(keypoints.fps / fps - 1) > 1e-3:
+        raise ValueError(
+            f"keypoints have {len(keypoints.xy_px)} frames at {keypoints.fps:g} fps, the motion {frames} at "
+            f"{fps:g}; wanted the same frames of both (cut or resample one of them)"
+        )
+    if not shows_feet(keypoints.skeleton):
+        with_feet = [name for name, skeleton in SKELETONS.items() if shows_feet(skeleton)]
+        raise ValueError(
+            f"keypoints of format {keypoints.skeleton.name!r} show no heels and big toes; wanted one with "
+            f"feet: {', '.join(with_feet)}"
+        )
+
+
+def _check_views(views: View, frames: int) -> None:
+    rotation, translation = np.asarray(views.cam_from_world), np.asarray(views.translation)
+    if rotation.shape != (frames, 3, 3) or translation.shape != (frames, 3):
+        raise ValueError(
+            f"views: cam_from_world is {rotation.shape} and translation {translation.shape}; wanted "
+            f"{(frames, 3, 3)} and {(frames, 3)}, one for each frame of the motion"
+        )
+    wrong = np.asarray(~(np.isfinite(rotation).all((1, 2)) & np.isfinite(translation).all(1)))
+    turns = np.where(wrong[:, None, None], 0.0, rotation)
+    error = np.abs(turns @ turns.swapaxes(1, 2) - np.eye(3)).max((1, 2))
+    wrong |= (error > 1e-3) | (np.linalg.det(turns) < 0)
+    if wrong.any():
+        raise ValueError(
+            f"views: frame {wrong.argmax()} is no camera; wanted finite numbers, cam_from_world with "
+            "orthonormal rows and determinant +1"
+        )
+
+
+_LEGS: Final = np.array(
+    [[INDEX[f"{side}_{p}"] for p in ("knee", "ankle", "heel", "big_toe")] for side in _SIDES]
+)
+
+
+def _warn_if_swapped(
+    n: Float[np.ndarray, "time 38 2"],
+    seen: Bool[np.ndarray, "time 38"],
+    expected: Float[np.ndarray, "time 38 2"],
+) -> None:
+    """Warn where the other leg's keypoints fit the motion's legs far better than its own."""
+    own, other = _LEGS.ravel(), _LEGS[::-1].ravel()
+    both = seen[:, own] & seen[:, other]
+    apart = [np.linalg.norm(n[:, rows] - expected[:, own], axis=-1) for rows in (own, other)]
+    straight, crossed = (np.where(both, x, 0.0).sum(1) / np.maximum(both.sum(1), 1) for x in apart)
+    swapped = (crossed < 0.5 * straight) & (both.sum(1) >= 4)
+    judged = both.sum(1) >= 4
+    if judged.any() and swapped.sum() > 0.5 * judged.sum():
+        warnings.warn(
+            f"in {swapped.sum() / judged.sum():.0%} of the frames the keypoints' left leg lies where the "
+            "motion has its right one: left and right look swapped in one of them; mirror the keypoints "
+            "(or check the format's order) and run again",
+            stacklevel=5,
+        )
+
+
+# --- what the lifter sees, and what becomes of its answer
+
+
+def _bridged_box(
+    n: Float[np.ndarray, "time 38 2"],
+    seen: Bool[np.ndarray, "time 38"],
+    expected: Float[np.ndarray, "time 38 2"],
+) -> Float[np.ndarray, "time 3"]:
+    """The person's box: around all points ever seen, each carried over the frames that lack it.
+
+    Keypoints of feet and nothing else say little of the person; then it is around the motion's points.
+    """
+    if not seen[:, _UPPER_BODY].any():
+        return np.asarray(person_box(expected, np.ones(seen.shape, bool)))
+    frame, bridged = np.arange(len(n)), n.copy()
+    for row in np.flatnonzero(seen.any(0)):
+        known = seen[:, row]
+        for axis in range(2):
+            bridged[:, row, axis] = np.interp(frame, frame[known], n[known, row, axis])
+    return np.asarray(person_box(bridged, np.broadcast_to(seen.any(0), seen.shape)))
+
+
+def _evidence(seen: Bool[np.ndarray, "time 8"], reach: int) -> Float[np.ndarray, "time feet"]:
+    """1 near frames that show a heel or toe of the foot, 0 where there is none within ``reach`` frames."""
+    shown = seen.reshape(-1, 2, 4)[:, :, 1:].any(-1).astype(float)
+    half = max(reach // 2, 1)
+    near = maximum_filter1d(shown, 2 * half + 1, axis=0, mode="nearest")
+    return uniform_filter1d(near, 2 * half + 1, axis=0, mode="nearest").clip(0.0, 1.0)
+
+
+def _interpolated(
+    values: Float[np.ndarray, "time numbers"], at: Float[np.ndarray, "new"]
+) -> Float[np.ndarray, "new numbers"]:
+    return np.stack([np.interp(at, np.arange(len(values)), column) for column in values.T], axis=1)
+
+
+def _vectors(rotations: Feet) -> Float[np.ndarray, "time feet 3"]:
+    turns = Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_rotvec()
+    return turns.reshape(*rotations.shape[:2], 3)
+
+
+def _matrices(vectors: Float[np.ndarray, "time feet 3"]) -> Feet:
+    return Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix().reshape(*vectors.shape, 3)
+
+
+def _slerped(
+    rotations: Float[np.ndarray, "time legs 3 3"], fps: float, wanted_fps: float, frames: int
+) -> Float[np.ndarray, "new legs 3 3"]:
+    """Rotations at another rate, each on the great circle between its neighbours; the last is held."""
+    if fps == wanted_fps or len(rotations) < 2:
+        return rotations[np.minimum(np.arange(frames), len(rotations) - 1)].copy()
+    have = np.arange(len(rotations)) / fps
+    at = np.minimum(np.arange(frames) / wanted_fps, have[-1])
+    legs = [Slerp(have, Rotation.from_matrix(leg))(at).as_matrix() for leg in rotations.swapaxes(0, 1)]
+    return np.stack(legs, axis=1)
