@@ -35,7 +35,7 @@ from lift2to3.skeletons import CANONICAL, INDEX, get_skeleton
 Method = Callable[[Keypoints, Camera], np.ndarray]
 """Keypoints and camera → (time, canonical, 3) metres."""
 
-MethodName = Literal["lift", "1 step", "2 steps", "8 steps", "stiff"]
+MethodName = Literal["lift", "feet unrefined", "1 step", "2 steps", "8 steps", "stiff"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +49,8 @@ class Config:
         weights: shipped name or file.
         skeletons: 2D formats; errors are over each format's own joints.
         noises: ground-truth 2D, detector-like noise, or both.
-        methods: the lifter, the same with so many sampling steps, the stiff baseline.
+        methods: the lifter, the same without the foot lifter (formats with heels and toes) or with so many
+            sampling steps, the stiff baseline.
         steps, samples: of the lifter; None is the shipped default.
         limit: at most so many clips, evenly chosen; None is all of them.
         out: json to write.
@@ -129,6 +130,7 @@ def evaluate(config: Config) -> list[dict[str, object]]:
     lifter = Lifter.from_pretrained(config.weights)
     methods: dict[str, Method] = {
         "lift": lambda k, c: lifter.lift(k, c, config.steps, config.samples).joints_world,
+        "feet unrefined": lambda k, c: lifter.lift(k, c, feet=False).joints_world,
         "1 step": lambda k, c: lifter.lift(k, c, steps=1).joints_world,
         "2 steps": lambda k, c: lifter.lift(k, c, steps=2).joints_world,
         "8 steps": lambda k, c: lifter.lift(k, c, steps=8).joints_world,
@@ -154,7 +156,7 @@ def evaluate(config: Config) -> list[dict[str, object]]:
 
 
 SHOWN = ("pa_mpjpe", "mpjpe", "abs_mpjpe", "w_mpjpe_100", "wa_mpjpe_100", "root_error", "rte", "accel",
-         "jitter", "jitter_true", "foot_sliding")  # fmt: skip
+         "jitter", "jitter_true", "foot_sliding", "n_mpjpe_foot")  # fmt: skip
 
 
 def table(rows: Sequence[dict[str, object]], title: str) -> Table:

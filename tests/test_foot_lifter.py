@@ -31,6 +31,8 @@ from lift2to3.models.foot_lifter import (
     describe_foot_lifter,
     in_camera_frame,
     in_own_frame,
+    mirror_frames,
+    mirror_input,
     soles_in_box,
 )
 from lift2to3.pipeline.refine_feet import FootRefiner
@@ -508,3 +510,22 @@ def test_the_script_trains_and_its_weights_refine(one_device, tmp_path):
     script.main(again)
     fresh, pretrained = (lines(tmp_path / run)[0]["six"] for run in ("run", "again"))
     assert 0 < abs(pretrained - fresh) < 0.1 * fresh, "the same examples, from where the first run ended"
+
+
+# --- the mirror
+
+
+def test_mirroring_twice_is_nothing():
+    once = jax.tree.map(jnp.asarray, given())
+    twice = mirror_input(mirror_input(once))
+    jax.tree.map(np.testing.assert_array_equal, twice, once)
+
+
+@pytest.mark.parametrize("frame", ["global", "local"])
+def test_the_refined_mirror_is_the_mirror_of_the_refined(frame):
+    one = model(frame=frame, bend=True)
+    refiner = FootRefiner(one.trained, one.config)
+    clip = jax.tree.map(jnp.asarray, given())
+    found = refiner._ankles(refiner.params, mirror_input(clip))
+    np.testing.assert_allclose(found, mirror_frames(refiner._ankles(refiner.params, clip)), atol=2e-4)
+    assert not np.allclose(found, refiner._ankles(refiner.params, clip), atol=0.1)

@@ -82,10 +82,11 @@ def test_every_command_exists_with_these_flags(command, help_of):
 
 
 def write_walk(folder: Path) -> None:
-    """``walk.npy`` as the README's own camera would have seen a walk: 25 fps, COCO-17."""
+    """``walk.npy`` and ``walk_halpe.npy`` as the README's own camera would have seen a walk at 25 fps."""
     points = synthetic_walk(3.0, 25, turn_radius_m=3.0, start_xy=(-1.5, 4.5), heading_rad=-0.5)
-    x, y, z = np.moveaxis(points[:, SKELETONS["coco17"].rows], -1, 0)
-    np.save(folder / "walk.npy", np.stack([1400 * x / y + 960, 1400 * (1.6 - z) / y + 540], -1))
+    for name, skeleton in (("walk.npy", "coco17"), ("walk_halpe.npy", "halpe26")):
+        x, y, z = np.moveaxis(points[:, SKELETONS[skeleton].rows], -1, 0)
+        np.save(folder / name, np.stack([1400 * x / y + 960, 1400 * (1.6 - z) / y + 540], -1))
 
 
 def test_code_runs_from_top_to_bottom(tmp_path, monkeypatch, capsys):

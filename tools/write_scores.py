@@ -26,6 +26,7 @@ COLUMNS = {
     "pa_mpjpe": "PA-MPJPE", "mpjpe": "MPJPE", "abs_mpjpe": "Abs-MPJPE", "w_mpjpe_100": "W-MPJPE",
     "wa_mpjpe_100": "WA-MPJPE", "root_error": "root", "rte": "RTE %", "accel": "accel m/s²",
     "jitter": "jitter", "jitter_true": "(truth's)", "foot_sliding": "sliding mm",
+    "n_mpjpe_foot": "foot mm",
 }  # fmt: skip
 
 

@@ -119,6 +119,30 @@ def in_camera_frame(
     return jnp.einsum("...ij,...jk->...ik", parents, own)
 
 
+_REFLECT: Final = np.array([-1.0, 1.0, 1.0], np.float32)
+
+
+def mirror_frames(frames: Float[Array, "*batch 2 3 3"]) -> Float[Array, "*batch 2 3 3"]:
+    """Frames of both sides as the mirrored clip has them: the sides swap, the camera's x turns over."""
+    flip = jnp.asarray(_REFLECT[:, None] * _REFLECT[None]).reshape(*(1,) * (frames.ndim - 2), 3, 3)
+    return frames[..., ::-1, :, :] * flip
+
+
+def mirror_input(given: FootInput) -> FootInput:
+    """What the lifter would see of the mirrored clip."""
+    batch = given.seen.shape[:-1]
+    points, seen = given.points.reshape(*batch, 2, _PER_FOOT, 2), given.seen.reshape(*batch, 2, _PER_FOOT)
+    reflect = jnp.asarray(_REFLECT).reshape(*(1,) * len(batch), 3)
+    return FootInput(
+        (points[..., ::-1, :, :] * reflect[..., None, None, :2]).reshape(given.points.shape),
+        seen[..., ::-1, :].reshape(given.seen.shape),
+        given.box * reflect,
+        *(mirror_frames(frames) for frames in (given.hips, given.knees, given.ankles)),
+        given.soles[..., ::-1, :, :] * reflect[..., None, None, :],
+        given.present,
+    )
+
+
 class _Block(nnx.Module):
     def __init__(self, config: FootLifterConfig, *, rngs: nnx.Rngs):
         width, half = config.width, config.half

@@ -26,13 +26,15 @@ from lift2to3.checkpoint import check_shapes, config_from_dict, load_weights
 from lift2to3.conventions import MODEL_FPS, NEAR_M
 from lift2to3.formats.joint_tree import check_body
 from lift2to3.geometry.cameras import Camera, View
-from lift2to3.geometry.rotations import matrix_from_6d
-from lift2to3.models.denoiser import merge
+from lift2to3.geometry.rotations import matrix_from_6d, sixd_from_matrix
+from lift2to3.models.denoiser import Params, merge
 from lift2to3.models.foot_lifter import (
     FootInput,
     FootLifterConfig,
     describe_foot_lifter,
     in_camera_frame,
+    mirror_frames,
+    mirror_input,
     soles_in_box,
 )
 from lift2to3.motion import BodyMotion, Keypoints, Motion
@@ -69,12 +71,14 @@ class RefineConfig:
 
     Attributes:
         confidence: keypoints up to this are missing (FootMR's threshold).
+        mirror: average with what the mirrored clip gives; twice the work.
         smooth_s: deviation of the Gaussian that smooths the corrections in time.
         evidence_s: an ankle without a seen heel or toe for longer than this to either side is left as
             it was.
     """
 
     confidence: float = 0.5
+    mirror: bool = True
     smooth_s: float = 0.033
     evidence_s: float = 1.0
 
@@ -102,11 +106,19 @@ class FootRefiner:
         graph, wanted = describe_foot_lifter(model)
         check_shapes(params, wanted, "foot lifter")
         self.params = {name: jnp.asarray(leaf) for name, leaf in params.items()}
-        self._ankles = jax.jit(
-            lambda params, given: in_camera_frame(
-                matrix_from_6d(merge(graph, params)(given)), given.knees, model
-            )
-        )
+
+        def ankles(params: Params, given: FootInput) -> Array:
+            lifter = merge(graph, params)
+
+            def refined(given: FootInput) -> Array:
+                return in_camera_frame(matrix_from_6d(lifter(given)), given.knees, model)
+
+            if not self.config.mirror:
+                return refined(given)
+            both = refined(given) + mirror_frames(refined(mirror_input(given)))
+            return matrix_from_6d(sixd_from_matrix(both))
+
+        self._ankles = jax.jit(ankles)
 
     @classmethod
     def from_pretrained(cls, weights: str | Path = FOOT_WEIGHTS) -> FootRefiner:
