@@ -92,12 +92,18 @@ _SOLE_ROWS: Final = FOOT_ROWS.reshape(2, _PER_FOOT)[:, 1:]
 
 
 def soles_in_box(
-    rest_offsets: Float[Array, "38 3"], depth_m: Float[Array, "time feet"], box: Float[Array, "time 3"]
-) -> Float[Array, "time feet 3 3"]:
-    """`FootInput.soles` of a body's bones, forefoot straight, whose ankles are at these depths."""
-    ball = rest_offsets[_BALL_ROWS][:, None]
-    offsets = rest_offsets[_SOLE_ROWS] + ball * jnp.array([1.0, 1.0, 0.0])[None, :, None]  # the heel has none
-    size = 2.0 / (jnp.maximum(depth_m, NEAR_M) * box[:, 2:])
+    rest_offsets: Float[Array | np.ndarray, "38 3"],
+    depth_m: Float[Array | np.ndarray, "time feet"],
+    box: Float[Array | np.ndarray, "time 3"],
+) -> Float[Array | np.ndarray, "time feet 3 3"]:
+    """`FootInput.soles` of a body's bones, forefoot straight, whose ankles are at these depths.
+
+    NumPy in, NumPy out.
+    """
+    xp = np if isinstance(depth_m, np.ndarray) else jnp
+    beyond_ball = np.array([1.0, 1.0, 0.0], np.float32)[None, :, None]  # the heel hangs on the ankle itself
+    offsets = rest_offsets[_SOLE_ROWS] + rest_offsets[_BALL_ROWS][:, None] * beyond_ball
+    size = 2.0 / (xp.maximum(depth_m, NEAR_M) * box[:, 2:])
     return size[..., None, None] * offsets[None]
 
 
@@ -134,12 +140,14 @@ def mirror_input(given: FootInput) -> FootInput:
     points, seen = given.points.reshape(*batch, 2, _PER_FOOT, 2), given.seen.reshape(*batch, 2, _PER_FOOT)
     reflect = jnp.asarray(_REFLECT).reshape(*(1,) * len(batch), 3)
     return FootInput(
-        (points[..., ::-1, :, :] * reflect[..., None, None, :2]).reshape(given.points.shape),
-        seen[..., ::-1, :].reshape(given.seen.shape),
-        given.box * reflect,
-        *(mirror_frames(frames) for frames in (given.hips, given.knees, given.ankles)),
-        given.soles[..., ::-1, :, :] * reflect[..., None, None, :],
-        given.present,
+        points=(points[..., ::-1, :, :] * reflect[..., None, None, :2]).reshape(given.points.shape),
+        seen=seen[..., ::-1, :].reshape(given.seen.shape),
+        box=given.box * reflect,
+        hips=mirror_frames(given.hips),
+        knees=mirror_frames(given.knees),
+        ankles=mirror_frames(given.ankles),
+        soles=given.soles[..., ::-1, :, :] * reflect[..., None, None, :],
+        present=given.present,
     )
 
 

@@ -241,8 +241,7 @@ class FootRefiner:
         hips, knees, ankles = np.split(_slerped(legs, fps, MODEL_FPS, len(feet)), 3, axis=1)
         seen = shown > self.config.confidence
         where = np.where(seen[..., None], in_box(feet, box), 0.0)
-        soles = np.asarray(soles_in_box(jnp.asarray(rest_offsets), jnp.asarray(depth), jnp.asarray(box)))
-        present = np.ones(len(feet), bool)
+        soles, present = soles_in_box(rest_offsets, depth, box), np.ones(len(feet), bool)
         refined = self._refined(FootInput(where, seen, box, hips, knees, ankles, soles, present))  # type: ignore[arg-type]
         turns = ankles.swapaxes(-1, -2) @ refined
         share = _evidence(seen, round(self.config.evidence_s * MODEL_FPS))

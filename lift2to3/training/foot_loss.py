@@ -88,7 +88,7 @@ def make_foot_example(
     first_knees, first_ankles = corrupt_feet(keys[3], knees, ankles, config.initial)
     size = _leg(body.rest_offsets) / _leg(donor) * jnp.exp(config.size * jax.random.normal(keys[4]))
     depth = to_camera(view, points[:, _ANKLES].reshape(-1, 3))[:, 2].reshape(-1, 2)
-    soles = soles_in_box(size * donor, depth, box)
+    soles = jnp.asarray(soles_in_box(size * donor, depth, box))
     seen = seen & present[:, None]
     return FootInput(seen_points, seen, box, hips, first_knees, first_ankles, soles, present), ankles
 
