@@ -57,8 +57,8 @@ def scores_table(rows: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def render(scores: dict[str, Any]) -> str:
-    """All scores as markdown."""
+def render(scores: dict[str, Any], brief: bool = False) -> str:
+    """All scores as markdown; ``brief`` leaves the feet's details to the card."""
     parts = []
     if "val" in scores:
         parts += [
@@ -91,8 +91,8 @@ def render(scores: dict[str, Any]) -> str:
             parts.append(f"| {what.removesuffix('_mb').replace('_', ' ')} | {number} |")
         parts.append("")
     if "feet" in scores:
-        parts += feet_tables(scores["feet"])
-    if "ablation" in scores:
+        parts += feet_tables(scores["feet"], brief)
+    if "ablation" in scores and not brief:
         parts += ablation_table(scores["ablation"])
     if "rates" in scores:
         parts += ["Speed on 2 CPU cores (`benchmarks/refine_feet.py`):", "", "| what | |", "|---|---:|"]
@@ -103,7 +103,7 @@ def render(scores: dict[str, Any]) -> str:
     return "\n".join(parts).rstrip()
 
 
-def feet_tables(feet: dict[str, Any]) -> list[str]:
+def feet_tables(feet: dict[str, Any], brief: bool) -> list[str]:
     """The foot lifter beside the initial feet and the baseline, a row per case, 2D and method."""
     lines = [
         f"Validation, {feet['cameras_per_clip']} cameras a clip. 2D: gt = ground truth, feet = with a foot "
@@ -112,7 +112,8 @@ def feet_tables(feet: dict[str, Any]) -> list[str]:
         "| initial feet | 2D | method | AJAE ° | n_mpjpe_foot mm | pck_foot@0.05 | turned by ° |",
         "|---|---|---|---:|---:|---:|---:|",
     ]
-    for row in feet["rows"]:
+    rows = [row for row in feet["rows"] if not brief or row["case"] == "estimated"]
+    for row in rows:
         lines.append(
             f"| {row['case']} | {row['noise']} | {row['method']} | {row['ajae']:.1f} | "
             f"{row['n_mpjpe_foot']:.1f} | {row['pck_foot@0.05']:.3f} | {row['changed']:.1f} |"
@@ -157,11 +158,11 @@ def main(config: Config) -> None:
         if source is not None:
             scores[part] = json.loads(source.read_text())
     store.write_text(json.dumps(scores, indent=1) + "\n")
-    body = render(scores)
-    for path, marker in (
-        (ROOT / "README.md", config.weights),
-        (store.with_name(f"{config.weights}.md"), "scores"),
-    ):
+    texts = (
+        (ROOT / "README.md", config.weights, render(scores, brief=True)),
+        (store.with_name(f"{config.weights}.md"), "scores", render(scores)),
+    )
+    for path, marker, body in texts:
         path.write_text(fill(path.read_text(), body, path.name, marker))
 
 
