@@ -77,11 +77,12 @@ def test_lift_writes_motion_and_picture_and_sums_up(
     out = tmp_path / "deep" / "out"
     keypoints, camera = inputs
     arguments = ["lift", keypoints, "--camera", camera, "--out", str(out), "--seed", "3", "--samples", "2"]
+    arguments.append("--no-feet")
     assert cli.main(arguments) == 0
     assert sorted(file.name for file in out.iterdir()) == ["motion.npz", "motion.png", "report.html"]
     motion = load_motion(out / "motion.npz")
     assert motion.joint_names == CANONICAL
-    assert calls == [{"weights": "small", "steps": None, "samples": 2, "seed": 3}]
+    assert calls == [{"weights": "small", "steps": None, "samples": 2, "seed": 3, "feet": False}]
     said = capsys.readouterr().out
     for words in ("path walked", "head height", "lowest foot", "reprojection", "uncertainty", "3.0 cm"):
         assert words in said
