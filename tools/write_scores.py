@@ -106,7 +106,7 @@ def render(scores: dict[str, Any], brief: bool = False) -> str:
 def feet_tables(feet: dict[str, Any], brief: bool) -> list[str]:
     """The foot lifter beside the initial feet and the baseline, a row per case, 2D and method."""
     lines = [
-        f"Validation, {feet['cameras_per_clip']} cameras a clip. 2D: gt = ground truth, feet = with a foot "
+        f"Validation, cameras a clip: {feet['cameras_per_clip']}. 2D: gt = ground truth, feet = with a foot "
         "detector's errors (10 mm held, 5 mm jitter, at times 24 mm), noisy = with the protocol's, larger:",
         "",
         "| initial feet | 2D | method | AJAE ° | n_mpjpe_foot mm | pck_foot@0.05 | turned by ° |",
