@@ -78,10 +78,12 @@ def first_rotations(
     weight: Float[np.ndarray, "time 38"],
     offsets: Float[np.ndarray, "38 3"],
     prior: BodyPrior,
+    trust_parent: float = _TRUST_PARENT,
 ) -> Float[np.ndarray, "time 22 3 3"]:
     """Joint by joint from the pelvis out: the rotation that takes its children's offsets to the points.
 
-    Where these leave it open (a bone's twist) it is the mean pose's, carried by the parent.
+    Where these leave it open (a bone's twist) it is the mean pose's, carried by the parent; with a
+    ``trust_parent`` (square metres) near 0 only there, else wherever the children are near the joint too.
     """
     frames = np.empty((len(points), len(BODY_JOINTS), 3, 3))
     local = np.empty_like(frames)
@@ -92,7 +94,7 @@ def first_rotations(
         seen = np.einsum("tp,tpi,pj->tij", share, away, offsets[children])
         if joint:
             parent = frames[:, PARENTS[joint]]
-            seen = seen + _TRUST_PARENT * (parent @ prior.mean_rotations[joint - 1])
+            seen = seen + trust_parent * (parent @ prior.mean_rotations[joint - 1])
         u, _, vt = np.linalg.svd(seen)
         sign = np.linalg.det(u @ vt)
         u[..., 2] *= sign[:, None]

@@ -190,8 +190,8 @@ class FootRefiner:
         points = motion.joints_world[nearest].astype(float)
         prior = load_body_prior()
         offsets = first_rest_offsets(points[valid], prior)
-        # in millimetres, points outweigh the mean pose that joints are drawn to: the foot is where it is seen
-        local = first_rotations(1e3 * points, np.ones(points.shape[:2]), 1e3 * offsets, prior)
+        # the foot is where its points are, however small it is: nearly no pull towards the mean pose
+        local = first_rotations(points, np.ones(points.shape[:2]), offsets, prior, trust_parent=1e-8)
         frames = np.asarray(pose_body(offsets, local, points[:, 0])[0])
         turns = self.corrections(frames, points, offsets, valid, keypoints, camera)
         joints = motion.joints_world.copy()
