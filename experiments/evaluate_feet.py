@@ -172,16 +172,14 @@ def score(predicted: BodyMotion, scene: Scene) -> Scores:
     changed = ajae(predicted.rotations[:, _ANKLES], scene.initial.rotations[:, _ANKLES])
     rows = get_skeleton(FORMAT).rows
     pck = evaluate_pck(scene.camera.project(points)[:, rows], scene.true_px[:, rows], get_skeleton(FORMAT))
-    scores = Scores(
+    return Scores(
         {
             "ajae": tally(angles),
             "n_mpjpe_foot": tally(n_mpjpe_foot(points[:, _SOLES], scene.true_points[:, _SOLES])),
             "changed": tally(changed),
+            "pck_foot@0.05": pck.tallies["pck_foot@0.05"],
         }
     )
-    scores |= {"pck_foot@0.05": pck["pck_foot@0.05"]}
-    scores.counts |= {"pck_foot@0.05": pck.counts["pck_foot@0.05"]}
-    return scores
 
 
 def with_true_ankles(initial: BodyMotion, scene: Scene) -> BodyMotion:

@@ -1,4 +1,4 @@
-"""The command line: ``lift2to3 demo``, ``lift``, ``feet``, ``export`` and ``view``.
+"""The command line: ``lift2to3 demo``, ``lift``, ``feet``, ``eval``, ``export`` and ``view``.
 
 Everything heavy is imported inside the commands, so that ``--help`` answers at once. What the user can
 put right – a file, a flag, a folder – ends in one line and exit code 2.
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from lift2to3.geometry.cameras import Camera
     from lift2to3.motion import Keypoints, Motion
+    from lift2to3.pipeline.compare_files import Comparison
+    from lift2to3.skeletons import Skeleton
     from lift2to3.summary import Summary
 
 MOTION_FILE, PICTURE_FILE, REPORT_FILE = "motion.npz", "motion.png", "report.txt"
@@ -37,6 +39,9 @@ Rows = list[tuple[str, str]]
 """What a report shows: a name and what was measured."""
 
 _TRUTH_ROWS: Final = ("mpjpe", "pa_mpjpe", "abs_mpjpe", "root_error", "rte", "accel", "foot_sliding")
+
+
+_CLIPS_SHOWN: Final = 5
 
 
 def _may_be_left_out(metavar: str) -> Any:
@@ -80,11 +85,9 @@ def lift(
     from lift2to3.formats.camera_files import read_camera
     from lift2to3.formats.keypoint_files import read_keypoints
     from lift2to3.report import write_report
-    from lift2to3.skeletons import load_skeleton
 
     with _collected_warnings() as notes:
-        table = load_skeleton(skeleton) if skeleton and skeleton.endswith(".json") else skeleton
-        observed = read_keypoints(keypoints, table, fps)
+        observed = read_keypoints(keypoints, _format(skeleton), fps)
         calibrated = read_camera(camera, direction)
     if overlay is not None:
         from lift2to3.overlay import check_video
@@ -240,16 +243,14 @@ def feet(
     from lift2to3.pipeline.foot_report import foot_report
     from lift2to3.pipeline.lock_feet import lock_feet
     from lift2to3.pipeline.refine_feet import FOOT_WEIGHTS, FootRefiner
-    from lift2to3.skeletons import load_skeleton
 
     prepare_folder(out, BODY_FILE, CONTACTS_FILE, FEET_FILE)
     with _collected_warnings() as notes:
-        table = load_skeleton(skeleton) if skeleton and skeleton.endswith(".json") else skeleton
-        observed = read_keypoints(keypoints, table, fps)
+        observed = read_keypoints(keypoints, _format(skeleton), fps)
         calibrated = read_camera(camera, direction) if camera else None
         seen = read_seen_body(motion, observed, calibrated, track, body_model)
         refiner = FootRefiner.from_pretrained(FOOT_WEIGHTS if weights is None else weights)
-        refined = refiner.refine(seen.body, seen.keypoints, seen.camera, seen.views)
+        refined = refiner.refine(seen.body, seen.keypoints, seen.camera, seen.views, seen.floor)
         report = foot_report(seen.body, refined)
         if lock:
             refined = lock_feet(refined, report.contacts)
@@ -260,6 +261,81 @@ def feet(
     with whole_file(out / FEET_FILE) as part, part.open("w", encoding="utf-8") as file:
         _print_report(Console(file=file, width=100), "lift2to3 feet", report.rows, notes)
     print(_wrote(out, BODY_FILE, CONTACTS_FILE, FEET_FILE))
+
+
+def evaluate(
+    predicted: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PRED")],
+    truth: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="TRUTH")],
+    /,
+    skeleton: Annotated[str | None, _may_be_left_out("FORMAT")] = None,
+    truth_skeleton: Annotated[str | None, _may_be_left_out("FORMAT")] = None,
+    fps: Annotated[float | None, _may_be_left_out("FPS")] = None,
+    truth_fps: Annotated[float | None, _may_be_left_out("FPS")] = None,
+    joints: Annotated[str | None, _may_be_left_out("FORMAT")] = None,
+    resample: bool = False,
+    missing: Literal["error", "skip"] = "error",
+    camera: Annotated[str | None, _may_be_left_out("CAMERA")] = None,
+    direction: Annotated[Direction | None, _may_be_left_out("{world_to_camera,camera_to_world}")] = None,
+    key: Annotated[str | None, _may_be_left_out("KEY")] = None,
+    truth_key: Annotated[str | None, _may_be_left_out("KEY")] = None,
+    track: Annotated[str | None, _may_be_left_out("TRACK")] = None,
+    body_model: Annotated[Path | None, _may_be_left_out("FILE")] = None,
+    truth_body_model: Annotated[Path | None, _may_be_left_out("FILE")] = None,
+    out: Annotated[Path | None, _may_be_left_out("FILE")] = None,
+) -> None:
+    """Compare a motion, or a folder of motions, with the true one: every score, its unit, what it is over.
+
+    Args:
+        predicted: motion.npz or body.npz of ours; a result of GVHMR, WHAM, TRAM, PHALP or 4D-Humans; an
+            AMASS-style npz; joints in metres, .npy or .npz (time, joints, 3); or 2D keypoints. Or a folder.
+        truth: likewise; of two folders, files of one name belong together.
+        skeleton: format of PRED's joints where the file does not state it, such as smpl24 or h36m17.
+        truth_skeleton: of TRUTH's; by default as --skeleton.
+        fps: frames per second of PRED where the file does not state it; by default as TRUTH's.
+        truth_fps: of TRUTH; by default as PRED's.
+        joints: compare on this format's joints; by default on all that both have.
+        resample: bring PRED to TRUTH's rate, where they differ.
+        missing: what to do where a clip of TRUTH has no prediction.
+        camera: the calibrated camera in TRUTH's world, to put there the result of a program that has a world
+            of its own (GVHMR, WHAM, TRAM, PHALP).
+        direction: what R and t do, where the camera file does not state it.
+        key: which array of PRED's npz, where several could be joints.
+        truth_key: which of TRUTH's.
+        track: whom, where PRED holds several people; by default who is seen longest.
+        body_model: the SMPL-family file of PRED, for the exact proportions in another program's result.
+        truth_body_model: of TRUTH.
+        out: json file for the scores of every clip and of all.
+    """
+    from lift2to3.formats.camera_files import read_camera
+    from lift2to3.pipeline.compare_files import compare_files, write_comparison
+    from lift2to3.pipeline.read_compared import Reading
+
+    if out is not None:
+        prepare_folder(out.parent, out.name)
+    with _collected_warnings() as notes, Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("comparing", total=None)
+        comparison = compare_files(
+            predicted,
+            truth,
+            Reading(_format(skeleton), fps, key, track, body_model),
+            Reading(_format(truth_skeleton), truth_fps, truth_key, None, truth_body_model),
+            joints=_format(joints),
+            resample=resample,
+            missing=missing,
+            camera=read_camera(camera, direction) if camera else None,
+            progress=lambda done, every: bar.update(task, completed=done, total=every),
+        )
+    _print_comparison(Console(), comparison, notes)
+    if out is not None:
+        settings = {"predicted": str(predicted), "truth": str(truth), "resample": resample, "camera": camera}
+        print(f"Wrote {write_comparison(out, comparison, **settings, warnings=notes)}")
+
+
+def _format(name: str | None) -> str | Skeleton | None:
+    """A user's own table where the name is that of a json file; the name itself otherwise."""
+    from lift2to3.skeletons import load_skeleton
+
+    return load_skeleton(name) if name and name.endswith(".json") else name
 
 
 def prepare_folder(out: Path, *names: str) -> None:
@@ -384,6 +460,40 @@ def _print_report(console: Console, title: str, rows: Rows, remarks: Sequence[st
         console.print(f"Warning: {remark}", markup=False, highlight=False, soft_wrap=True)
 
 
+def _print_comparison(console: Console, comparison: Comparison, notes: Sequence[str]) -> None:
+    """A row a score; a column a clip as well, where there are few."""
+    from lift2to3.pipeline.compare import COUNTED, UNITS
+
+    several = len(comparison.clips) > 1
+    named = comparison.clips if several and len(comparison.clips) <= _CLIPS_SHOWN else {}
+    frames = sum(clip.frames for clip in comparison.clips.values())
+    what = "clips together" if several else next(iter(comparison.clips))
+    head = f"{len(comparison.clips)} {what}" if several else what
+    table = Table(
+        title=f"{head}: {frames} frames, {len(comparison.joints)} joints", title_justify="left", box=None
+    )
+    table.add_column("score")
+    for column in ("all" if several else "", *named):
+        table.add_column(column, justify="right")
+    table.add_column("unit")
+    table.add_column("over")
+    for name, value in comparison.overall.items():
+        clips = (clip.scores.get(name, float("nan")) for clip in named.values())
+        numbers = (_shown(number, UNITS[name]) for number in (value, *clips))
+        count = f"{comparison.overall.counts[name]:.0f} {COUNTED.get(name, 'frames')}"
+        table.add_row(name, *numbers, UNITS[name], count)
+    console.print(table, markup=False, highlight=False)
+    console.print(f"joints: {', '.join(comparison.joints)}", markup=False, highlight=False)
+    for note in notes:
+        console.print(f"Warning: {note}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _shown(value: float, unit: str) -> str:
+    if value != value:
+        return "–"
+    return f"{value:.3f}" if unit == "fraction" else f"{value:.2f}"
+
+
 @contextmanager
 def _collected_warnings() -> Iterator[list[str]]:
     """The texts of what the block warns the user of, each once; other warnings go their usual way."""
@@ -402,7 +512,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (``sys.argv`` by default); returns the exit code."""
     try:
         tyro.extras.subcommand_cli_from_dict(
-            {"demo": demo, "export": export, "feet": feet, "lift": lift, "view": view},
+            {"demo": demo, "eval": evaluate, "export": export, "feet": feet, "lift": lift, "view": view},
             prog="lift2to3",
             description="2D keypoints and a calibrated camera in, absolute 3D motion in metres out.",
             args=arguments,

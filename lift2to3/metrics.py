@@ -42,9 +42,12 @@ UNITS: Final[Mapping[str, str]] = {
     "foot_sliding": "mm/frame",
     "n_mpjpe_foot": "mm",
     "ajae": "°",
-    "contact_f1": "",
+    "contact_f1": "fraction",
 }
 """Unit of every score that `evaluate_motion` can return, in the order of its table."""
+
+DEFINITIONS: Final = 1
+"""Version of the definitions in this module: scores of two versions are not comparable."""
 
 CONTACT_STEP_M: Final = 0.01
 """A true foot point that moves less than this per 1/30 s stands on the floor."""
@@ -54,12 +57,14 @@ class Scores(dict[str, float]):
     """Metric name → mean, NaN where nothing could be measured.
 
     Attributes:
+        tallies: metric name → the (sum, count) that its mean is made of.
         counts: metric name → how many values (mostly frames) the mean is over.
     """
 
     def __init__(self, tallies: Mapping[str, tuple[float, float]]) -> None:
         """Take the (sum, count) of every metric."""
         super().__init__({k: total / n if n else float("nan") for k, (total, n) in tallies.items()})
+        self.tallies = dict(tallies)
         self.counts = {name: float(n) for name, (_, n) in tallies.items()}
 
 
@@ -67,11 +72,9 @@ def combine(clips: Iterable[Scores]) -> Scores:
     """Pool clips' scores as if their frames had been measured together (frame-weighted)."""
     tallies: dict[str, tuple[float, float]] = {}
     for scores in clips:
-        for name, mean in scores.items():
-            total, n = tallies.get(name, (0.0, 0.0))
-            if scores.counts[name]:
-                total, n = total + mean * scores.counts[name], n + scores.counts[name]
-            tallies[name] = (total, n)
+        for name, (total, n) in scores.tallies.items():
+            before, counted = tallies.get(name, (0.0, 0.0))
+            tallies[name] = (before + total, counted + n)
     return Scores(tallies)
 
 
@@ -92,13 +95,20 @@ def _seen_in_both(predicted: Points, true: Points, valid: Mask) -> tuple[Points,
             f"metrics: wanted two (time, joints, 3) motions of one shape, found {predicted.shape} "
             f"and {true.shape}"
         )
-    keep = np.all(np.isfinite(predicted) & np.isfinite(true), axis=-1)
+    predicted, true = np.asarray(predicted, float), np.asarray(true, float)
+    with np.errstate(invalid="ignore", over="ignore"):
+        keep = np.isfinite(np.einsum("tjc->tj", predicted - true))
     if valid is not None:
         if valid.shape not in (keep.shape, keep.shape[:1]):
             raise ValueError(f"metrics: valid must be {keep.shape} or {keep.shape[:1]}, found {valid.shape}")
         keep &= valid.astype(bool).reshape(len(keep), -1)
-    keep = keep[..., None]
-    return np.where(keep, predicted, np.nan).astype(float), np.where(keep, true, np.nan).astype(float)
+    if keep.all():
+        return predicted, true
+    return np.where(keep[..., None], predicted, np.nan), np.where(keep[..., None], true, np.nan)
+
+
+def _length(vectors: Float[np.ndarray, "*batch coords"]) -> Float[np.ndarray, "*batch"]:
+    return np.sqrt(np.einsum("...i,...i->...", vectors, vectors))
 
 
 def _joint_mean(values: Float[np.ndarray, "frames joints"]) -> PerFrame:
@@ -109,7 +119,7 @@ def _joint_mean(values: Float[np.ndarray, "frames joints"]) -> PerFrame:
 
 
 def _distance_mm(a: Points, b: Points) -> PerFrame:
-    return 1000.0 * _joint_mean(np.linalg.norm(a - b, axis=-1))
+    return 1000.0 * _joint_mean(_length(a - b))
 
 
 def _centred_on_hips(points: Points, hips: Sequence[int]) -> Points:
@@ -139,14 +149,25 @@ def _chunk_aligned(
     """Error (mm per frame) after one similarity per chunk, fitted on its first ``fit_frames``."""
     predicted, true = _seen_in_both(predicted, true, valid)
     error = np.full(len(predicted), np.nan)
-    kept = np.flatnonzero(np.isfinite(predicted).all(-1).any(-1))  # masked frames go before chunking
-    for start in range(0, len(kept), chunk or max(len(kept), 1)):
-        part = kept[start : start + chunk] if chunk else kept
-        fit = part[:fit_frames]
-        aligned = fit_similarity(predicted[fit].reshape(-1, 3), true[fit].reshape(-1, 3))
-        moved = aligned.apply(predicted[part].reshape(-1, 3)).reshape(len(part), -1, 3)
-        error[part] = _distance_mm(moved, true[part])
+    kept = np.flatnonzero(np.isfinite(predicted[..., 0]).any(-1))  # masked frames go before chunking
+    if len(kept):
+        frames = chunk or len(kept)
+        source, target = _chunks(predicted[kept], frames), _chunks(true[kept], frames)
+        fitted = fit_similarity(_flat(source[:, :fit_frames]), _flat(target[:, :fit_frames]))
+        moved = fitted.apply(_flat(source)).reshape(-1, *predicted.shape[1:])
+        error[kept] = _distance_mm(moved[: len(kept)], true[kept])
     return error
+
+
+def _chunks(points: Points, frames: int) -> Float[np.ndarray, "chunks frames joints 3"]:
+    """Consecutive chunks of so many frames; what the last one lacks is NaN."""
+    padded = np.full((-(-len(points) // frames) * frames, *points.shape[1:]), np.nan)
+    padded[: len(points)] = points
+    return padded.reshape(-1, frames, *points.shape[1:])
+
+
+def _flat(chunks: Float[np.ndarray, "chunks frames joints 3"]) -> Float[np.ndarray, "chunks points 3"]:
+    return chunks.reshape(len(chunks), -1, 3)
 
 
 def w_mpjpe(predicted: Points, true: Points, valid: Mask = None, chunk: int = 100) -> PerFrame:
@@ -163,7 +184,7 @@ def root_error(
     predicted_root: Float[np.ndarray, "time 3"], true_root: Float[np.ndarray, "time 3"]
 ) -> Float[np.ndarray, " time"]:
     """Distance of the roots in the world, mm per frame."""
-    return 1000.0 * np.linalg.norm(np.asarray(predicted_root, float) - true_root, axis=-1)
+    return 1000.0 * _length(np.asarray(predicted_root, float) - true_root)
 
 
 def rte(
@@ -176,10 +197,10 @@ def rte(
     seen = np.all(np.isfinite(predicted_root) & np.isfinite(true_root), axis=-1)
     error = np.full(len(seen), np.nan)
     predicted, true = np.asarray(predicted_root, float)[seen], np.asarray(true_root, float)[seen]
-    length = np.linalg.norm(np.diff(true, axis=0), axis=-1).sum()
+    length = _length(np.diff(true, axis=0)).sum()
     if length > 0:
         aligned = fit_similarity(predicted, true, with_scale=False).apply(predicted)
-        error[seen] = 100.0 * np.linalg.norm(aligned - true, axis=-1) / length
+        error[seen] = 100.0 * _length(aligned - true) / length
     return error
 
 
@@ -189,13 +210,13 @@ def accel(
     """Mean distance of the hip-aligned joints' second differences × fps², m/s². (time - 2,)"""
     predicted, true = _seen_in_both(predicted, true, valid)
     difference = _centred_on_hips(predicted, hips) - _centred_on_hips(true, hips)
-    return _joint_mean(np.linalg.norm(np.diff(difference, 2, axis=0), axis=-1)) * fps**2
+    return _joint_mean(_length(np.diff(difference, 2, axis=0))) * fps**2
 
 
 def jitter(points: Points, fps: float, valid: Mask = None) -> Float[np.ndarray, " frames"]:
     """Mean length of the world joints' third difference × fps³ / 10, in 10 m/s³. (time - 3,)"""
     points, _ = _seen_in_both(points, points, valid)
-    return _joint_mean(np.linalg.norm(np.diff(points, 3, axis=0), axis=-1)) * fps**3 / 10.0
+    return _joint_mean(_length(np.diff(points, 3, axis=0))) * fps**3 / 10.0
 
 
 def foot_sliding(
@@ -209,8 +230,8 @@ def foot_sliding(
     """
     predicted, true = _seen_in_both(predicted, true, valid)
     per_30th = fps / MODEL_FPS
-    moved = np.linalg.norm(np.diff(predicted, axis=0), axis=-1) * per_30th
-    true_moved = np.linalg.norm(np.diff(true, axis=0), axis=-1) * per_30th
+    moved = _length(np.diff(predicted, axis=0)) * per_30th
+    true_moved = _length(np.diff(true, axis=0)) * per_30th
     return np.where(true_moved < CONTACT_STEP_M, 1000.0 * moved, np.nan)
 
 
@@ -276,7 +297,7 @@ def n_mpjpe_foot(
     true = true - true.mean(-2, keepdims=True)
     extent = (predicted**2).sum((-1, -2), keepdims=True)
     scale = (predicted * true).sum((-1, -2), keepdims=True) / np.where(extent == 0, 1.0, extent)
-    return np.asarray(1000.0 * np.linalg.norm(scale * predicted - true, axis=-1).mean(-1))
+    return np.asarray(1000.0 * _length(scale * predicted - true).mean(-1))
 
 
 def contact_f1(
@@ -303,7 +324,7 @@ def pck(
     high = points.max(axis=1, where=seen[..., None], initial=-np.inf)
     low = points.min(axis=1, where=seen[..., None], initial=np.inf)
     side = np.where(seen.any(1), np.where(np.isfinite(high - low), high - low, 0.0).max(-1), np.nan)
-    error = np.linalg.norm(predicted_px - points, axis=-1)
+    error = _length(predicted_px - points)
     return np.where(seen, (error < threshold * side[:, None]).astype(float), np.nan)
 
 
@@ -313,9 +334,14 @@ def evaluate_pck(
     skeleton: Skeleton,
     thresholds: Sequence[float] = (0.05,),
     visible: Bool[np.ndarray, "time joints"] | None = None,
+    compared: Bool[np.ndarray, " joints"] | None = None,
 ) -> Scores:
-    """``pck_body@a``, ``pck_foot@a`` and ``pck_hand@a`` of one clip, for the parts the format has."""
+    """``pck_body@a``, ``pck_foot@a`` and ``pck_hand@a`` of one clip, for the parts the format has.
+
+    The person's box is that of all visible joints, also where only those ``compared`` are counted.
+    """
     part = np.array([_part(*names) for names in zip(skeleton.joints, skeleton.canonical, strict=True)])
+    part = part if compared is None else np.where(compared, part, "")
     tallies = {}
     for threshold in thresholds:
         hit = pck(predicted_px, true_px, threshold, visible)
@@ -341,6 +367,7 @@ def evaluate_motion(
     feet: tuple[FootPoints, FootPoints] | None = None,
     contacts: tuple[Bool[np.ndarray, "time points"], Bool[np.ndarray, "time points"]] | None = None,
     ankles: tuple[Float[np.ndarray, "time feet 3 3"], Float[np.ndarray, "time feet 3 3"]] | None = None,
+    joints: Sequence[str] | None = None,
 ) -> Scores:
     """Every score of one clip; `combine` pools clips.
 
@@ -354,6 +381,8 @@ def evaluate_motion(
             None takes heels and big toes from the joints where they are among them.
         contacts: predicted and true foot contact for `contact_f1`.
         ankles: predicted and true global ankle rotations for `ajae`.
+        joints: canonical names of those that the joint errors are over; None for all. The foot metrics
+            take heels and toes all the same.
 
     Raises:
         ValueError: shapes that do not belong together, or a format without hips.
@@ -364,11 +393,29 @@ def evaluate_motion(
             f"metrics: wanted canonical names with left_hip and right_hip for all {np.shape(true)[1]} "
             f"joints, found {len(names)}: {names}"
         )
-    hips = [names.index("left_hip"), names.index("right_hip")]
     predicted, true = _seen_in_both(predicted, true, valid)
+    values = _foot_values(predicted, true, names, fps, feet)
+    if joints is not None:
+        rows = [names.index(joint) for joint in joints]
+        predicted, true, names = predicted[:, rows], true[:, rows], list(joints)
+    tallies = {
+        name: tally(value) for name, value in (_joint_values(predicted, true, names, fps) | values).items()
+    }
+    if ankles is not None:
+        tallies["ajae"] = tally(ajae(*ankles))
+    if contacts is not None:
+        tallies["contact_f1"] = contact_f1(*contacts)
+    return Scores(tallies)
+
+
+def _joint_values(
+    predicted: Points, true: Points, names: Sequence[str | None], fps: float
+) -> dict[str, np.ndarray]:
+    """Every metric of the joints' positions."""
+    hips = [names.index("left_hip"), names.index("right_hip")]
     root = [names.index("pelvis")] if "pelvis" in names else hips
     roots = predicted[:, root].mean(1), true[:, root].mean(1)
-    values = {
+    return {
         "mpjpe": mpjpe(predicted, true, hips),
         "pa_mpjpe": pa_mpjpe(predicted, true),
         "w_mpjpe_100": w_mpjpe(predicted, true),
@@ -382,31 +429,22 @@ def evaluate_motion(
         "jitter": jitter(predicted, fps),
         "jitter_true": jitter(true, fps),
     }
-    values |= _foot_values(predicted, true, names, fps, feet)
-    tallies = {name: tally(value) for name, value in values.items()}
-    if ankles is not None:
-        tallies["ajae"] = tally(ajae(*ankles))
-    if contacts is not None:
-        tallies["contact_f1"] = contact_f1(*contacts)
-    return Scores(tallies)
 
 
 def _foot_values(
     predicted: Points,
     true: Points,
-    names: list[str | None],
+    names: Sequence[str | None],
     fps: float,
     feet: tuple[FootPoints, FootPoints] | None,
 ) -> dict[str, np.ndarray]:
     """The foot metrics that these joints, or the given toe and heel points, allow."""
-    values = {}
-    if feet is not None:
-        values["foot_sliding"] = foot_sliding(*feet, fps)
     soles = [[f"{side}_{p}" for p in ("heel", "big_toe", "small_toe")] for side in ("left", "right")]
+    if feet is None and {name for foot in soles for name in foot[:2]} <= set(names):
+        rows = [names.index(name) for foot in soles for name in foot[:2]]
+        feet = predicted[:, rows], true[:, rows]
+    values = {} if feet is None else {"foot_sliding": foot_sliding(*feet, fps)}
     if {name for foot in soles for name in foot} <= set(names):
-        rows = np.array([[names.index(name) for name in foot] for foot in soles])
-        if feet is None:
-            points = rows[:, :2].ravel()
-            values["foot_sliding"] = foot_sliding(predicted[:, points], true[:, points], fps)
-        values["n_mpjpe_foot"] = n_mpjpe_foot(predicted[:, rows], true[:, rows])
+        whole = np.array([[names.index(name) for name in foot] for foot in soles])
+        values["n_mpjpe_foot"] = n_mpjpe_foot(predicted[:, whole], true[:, whole])
     return values

@@ -278,6 +278,8 @@ def test_an_error_of_the_lift_is_one_line(
         ["lift"],
         ["lift", "a.npz", "--out", "o"],
         ["lift", "a.npz", "--camera", "c", "--out", "o", "--steps", "x"],
+        ["eval", "a.npz"],
+        ["eval", "a.npz", "b.npz", "--missing", "often"],
     ],
 )
 def test_wrong_flags_end_in_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -286,15 +288,23 @@ def test_wrong_flags_end_in_code_2(arguments: list[str], capsys: pytest.CaptureF
     assert stop.value.code == 2
 
 
-def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "command, flags",
+    [
+        ("lift", "KEYPOINTS --camera --out --skeleton --fps --weights --steps --seed --overlay"),
+        (
+            "eval",
+            "PRED TRUTH --skeleton --truth-skeleton --fps --truth-fps --joints --resample --missing --camera "
+            "--key --truth-key --track --body-model --truth-body-model --out",
+        ),
+    ],
+)
+def test_help_names_every_flag(command: str, flags: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
-        cli.main(["lift", "--help"])
+        cli.main([command, "--help"])
     assert stop.value.code == 0
     said = capsys.readouterr().out
-    for flag in (
-        "KEYPOINTS", "--camera", "--out", "--skeleton", "--fps", "--weights", "--steps", "--seed",
-        "--overlay",
-    ):  # fmt: skip
+    for flag in flags.split():
         assert flag in said
 
 

@@ -1,4 +1,4 @@
-"""Metrics against their laws, hand-made cases and slow loop references."""
+"""Metrics against their laws and hand-made cases with known answers."""
 
 from __future__ import annotations
 
@@ -123,84 +123,6 @@ def test_pooling_clips_equals_measuring_their_frames_together(rng: np.random.Gen
     assert pooled.counts["root_error_first"] == 3
 
 
-# --- slow references
-
-
-def slow_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """`source` moved onto `target` by Horn's quaternion method: another derivation than the one tested."""
-    a, b = source - source.mean(0), target - target.mean(0)
-    s = a.T @ b
-    n = np.zeros((4, 4))
-    n[0, 0] = np.trace(s)
-    n[0, 1:] = n[1:, 0] = [s[1, 2] - s[2, 1], s[2, 0] - s[0, 2], s[0, 1] - s[1, 0]]
-    n[1:, 1:] = s + s.T - np.trace(s) * np.eye(3)
-    w, x, y, z = np.linalg.eigh(n)[1][:, -1]
-    rotation = np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-    )
-    turned = a @ rotation.T
-    return (turned * b).sum() / (a * a).sum() * turned + target.mean(0)
-
-
-def mean_distance_mm(a: np.ndarray, b: np.ndarray) -> float:
-    return float(np.mean([1000 * math.dist(p, q) for p, q in zip(a, b, strict=True)]))
-
-
-def test_per_frame_errors_match_loops(rng: np.random.Generator) -> None:
-    predicted, true = random_pair(rng)
-    for t in range(len(true)):
-        p_hip, t_hip = predicted[t, HIPS].mean(0), true[t, HIPS].mean(0)
-        hip = mean_distance_mm(predicted[t] - p_hip, true[t] - t_hip)
-        procrustes = mean_distance_mm(slow_similarity(predicted[t], true[t]), true[t])
-        assert metrics.mpjpe(predicted, true, HIPS)[t] == pytest.approx(hip, abs=1e-9)
-        assert metrics.pa_mpjpe(predicted, true)[t] == pytest.approx(procrustes, abs=1e-9)
-        assert metrics.abs_mpjpe(predicted, true)[t] == pytest.approx(
-            mean_distance_mm(predicted[t], true[t]), abs=1e-9
-        )
-
-
-def test_chunked_errors_match_loops(rng: np.random.Generator) -> None:
-    predicted, true = random_pair(rng, time=230)
-    masked = np.zeros(230, bool)
-    masked[[0, 50, 51, 150, 229]] = True  # 225 frames stay: chunks of 100, 100, 25
-    whole, first_two, kept = [], [], np.flatnonzero(~masked)
-    for chunk in (kept[:100], kept[100:200], kept[200:]):
-        p, t = predicted[chunk].reshape(-1, 3), true[chunk].reshape(-1, 3)
-        moved = slow_similarity(p, t)
-        whole += [mean_distance_mm(moved[i : i + 22], t[i : i + 22]) for i in range(0, len(t), 22)]
-        fit = fit_similarity(p[:44], t[:44])
-        np.testing.assert_allclose(fit.apply(p[:44]), slow_similarity(p[:44], t[:44]), atol=1e-9)
-        moved = fit.apply(p)
-        first_two += [mean_distance_mm(moved[i : i + 22], t[i : i + 22]) for i in range(0, len(t), 22)]
-    np.testing.assert_allclose(metrics.wa_mpjpe(predicted, true, ~masked)[kept], whole, atol=1e-9)
-    np.testing.assert_allclose(metrics.w_mpjpe(predicted, true, ~masked)[kept], first_two, atol=1e-9)
-    assert np.isnan(metrics.w_mpjpe(predicted, true, ~masked)[masked]).all()
-
-
-def test_differences_match_loops(rng: np.random.Generator) -> None:
-    predicted, true = random_pair(rng)
-    fps = 25.0
-    p = predicted - predicted[:, HIPS].mean(1, keepdims=True)
-    g = true - true[:, HIPS].mean(1, keepdims=True)
-    for t in range(1, len(true) - 1):
-        second = [
-            np.linalg.norm(
-                (p[t + 1, j] - 2 * p[t, j] + p[t - 1, j]) - (g[t + 1, j] - 2 * g[t, j] + g[t - 1, j])
-            )
-            for j in range(22)
-        ]
-        expected = np.mean(second) * fps**2
-        assert metrics.accel(predicted, true, HIPS, fps)[t - 1] == pytest.approx(expected, abs=1e-9)
-    x = predicted
-    for t in range(len(x) - 3):
-        third = [np.linalg.norm(x[t + 3, j] - 3 * x[t + 2, j] + 3 * x[t + 1, j] - x[t, j]) for j in range(22)]
-        assert metrics.jitter(x, fps)[t] == pytest.approx(np.mean(third) * fps**3 / 10, abs=1e-9)
-
-
 # --- hand-made cases
 
 
@@ -313,6 +235,52 @@ def test_pck_parts() -> None:
     assert "pck_hand@0.05" not in scores
 
 
+def test_pck_s_box_is_that_of_joints_not_compared_too() -> None:
+    skeleton = SKELETONS["coco17"]
+    true = np.zeros((1, 17, 2))
+    true[0, skeleton.joints.index("left_ankle")] = 200.0  # makes the box 200 px wide
+    predicted = true + [9.0, 0.0]
+    alone = np.array([name == "nose" for name in skeleton.joints])
+    scores = metrics.evaluate_pck(predicted, true, skeleton, compared=alone)
+    assert dict(scores) == {"pck_body@0.05": 1.0} and scores.counts == {"pck_body@0.05": 1.0}
+    assert metrics.evaluate_pck(predicted * 1.2, true, skeleton, compared=~alone)["pck_body@0.05"] < 1
+
+
+def test_a_turned_pose_is_an_error_of_orientation_alone(rng: np.random.Generator) -> None:
+    _, true = random_pair(rng)
+    scores = metrics.evaluate_motion(true @ random_rotation(rng).T, true, SMPL_22, 30.0)
+    for name in ("pa_mpjpe", "w_mpjpe_100", "wa_mpjpe_100", "wa_mpjpe_full", "rte"):
+        assert scores[name] == pytest.approx(0, abs=1e-6), name
+    assert min(scores["mpjpe"], scores["abs_mpjpe"], scores["accel"]) > 1
+    assert scores["jitter"] == pytest.approx(scores["jitter_true"], rel=1e-12)
+
+
+def test_drift_shows_in_w_mpjpe_as_it_grows() -> None:
+    true = np.random.default_rng(1).normal(size=(1, 22, 3)) + np.zeros((200, 1, 1))
+    drift = np.arange(200.0)[:, None] * [0.002, 0.0, 0.0]  # 2 mm a frame
+    error = metrics.w_mpjpe(true + drift[:, None], true)
+    expected = np.tile(2.0 * np.arange(100) - 1.0, 2)  # fitted on the middle of frames 0 and 1
+    np.testing.assert_allclose(error, np.abs(expected), atol=0.01)  # their extent grows by a little drift
+    np.testing.assert_allclose(metrics.abs_mpjpe(true + drift[:, None], true), 2.0 * np.arange(200))
+
+
+def test_joint_errors_over_some_joints_and_feet_from_all(rng: np.random.Generator) -> None:
+    predicted, true = random_pair(rng, joints=len(CANONICAL))
+    some = metrics.evaluate_motion(predicted, true, CANONICAL, 30.0, joints=SMPL_22)
+    alone = metrics.evaluate_motion(predicted[:, :22], true[:, :22], SMPL_22, 30.0)
+    every = metrics.evaluate_motion(predicted, true, CANONICAL, 30.0)
+    assert {name: some[name] for name in alone} == pytest.approx(dict(alone), rel=1e-12)
+    assert alone["pa_mpjpe"] != pytest.approx(every["pa_mpjpe"], rel=1e-3)
+    assert some["n_mpjpe_foot"] == every["n_mpjpe_foot"]
+    assert some.counts["foot_sliding"] == every.counts["foot_sliding"]
+
+
+def test_heels_and_big_toes_are_enough_for_sliding(rng: np.random.Generator) -> None:
+    predicted, true = random_pair(rng, joints=33)
+    scores = metrics.evaluate_motion(predicted, true, SKELETONS["mediapipe33"], 30.0)
+    assert "foot_sliding" in scores and "n_mpjpe_foot" not in scores  # MediaPipe shows no small toe
+
+
 # --- missing data and degenerate input
 
 
@@ -386,6 +354,9 @@ def test_feet_can_be_given_for_a_format_without_them() -> None:
     scores = metrics.evaluate_motion(true, true, SMPL_22, 30.0, feet=(slide, feet))
     assert scores["foot_sliding"] == pytest.approx(2.0)
     assert "foot_sliding" not in metrics.evaluate_motion(true, true, SMPL_22, 30.0)
+    whole = np.zeros((4, len(CANONICAL), 3))  # given ones come before the format's own
+    scores = metrics.evaluate_motion(whole, whole, CANONICAL, 30.0, feet=(slide, feet))
+    assert scores["foot_sliding"] == pytest.approx(2.0)
 
 
 def test_every_score_has_a_unit(rng: np.random.Generator) -> None:
