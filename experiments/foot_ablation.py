@@ -36,6 +36,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "no root rotation": {"turns": {"root": 0.0}},
     "every root rotated": {"turns": {"root": 1.0}},
     "no knees": {"model": {"knees": False}},
+    "no floor": {"model": {"floor": False}},
     "no least-squares bend": {"model": {"bend": False}},
     "nor initial ankles": {"model": {"bend": False, "initial_ankles": False}},
 }

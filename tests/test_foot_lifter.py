@@ -19,6 +19,7 @@ from tiny import experiment, quick_compilation
 from lift2to3.checkpoint import load_weights
 from lift2to3.data.augment import AugmentConfig
 from lift2to3.data.augment_body import FootTurnConfig
+from lift2to3.data.initial_feet import FloorErrorConfig, tell_floor
 from lift2to3.data.mocap import MocapClip, clip_from_bvh
 from lift2to3.data.packed import write_packed
 from lift2to3.data.windows import WindowConfig
@@ -43,7 +44,9 @@ from lift2to3.training.loop import LoopConfig
 from lift2to3.training.state import OptimiserConfig, initial_state, make_step
 
 BATCH, FRAMES, REACH, DEPTH = 2, 20, 3, 2
-TINY = FootLifterConfig(width=16, depth=DEPTH, heads=2, mlp_ratio=1, reach=REACH, bend=False, half=False)
+TINY = FootLifterConfig(
+    width=16, depth=DEPTH, heads=2, mlp_ratio=1, reach=REACH, bend=False, floor=False, half=False
+)
 HIDDEN = np.s_[:, 4:9]  # frames that show no foot at all
 
 
@@ -68,6 +71,8 @@ def given(frames: int = FRAMES, seed: int = 0) -> FootInput:
         draw.normal(size=(BATCH, frames, 3)).astype(np.float32),
         *(turns(BATCH, frames, 2, seed=seed + k) for k in range(3)),
         draw.normal(scale=0.15, size=(BATCH, frames, 2, 3, 3)).astype(np.float32),
+        turns(BATCH, frames, seed=seed + 3)[..., 0],
+        draw.uniform(0, 0.3, (BATCH, frames, 2)).astype(np.float32),
         np.ones((BATCH, frames), bool),
     )  # fmt: skip
 
@@ -278,6 +283,35 @@ def test_there_is_no_bend_to_what_is_not_seen():
     assert np.isfinite(change).all() and np.abs(change).max() > 0.1
 
 
+def test_laid_flat_a_sole_faces_the_floor_and_keeps_its_heading():
+    lifter, draw = model(floor=True), np.random.default_rng(0)
+    tilt = Rotation.from_rotvec(draw.uniform(-0.4, 0.4, (BATCH * FRAMES * 2, 3))).as_matrix()
+    flat = turns(BATCH, FRAMES, 1, seed=3)
+    feet = given()._replace(
+        up=flat[:, :, 0, :, 1], ankles=(tilt.reshape(BATCH, FRAMES, 2, 3, 3) @ flat).astype(np.float32)
+    )
+    laid = np.asarray(matrix_from_6d(jnp.asarray(lifter.run(floor_gate_open(lifter), feet))))
+    np.testing.assert_allclose(laid[..., :, 1], np.repeat(feet.up[:, :, None], 2, 2), atol=1e-4)
+    turned = laid @ np.asarray(feet.ankles).swapaxes(-1, -2)
+    axes = Rotation.from_matrix(turned.reshape(-1, 3, 3)).as_rotvec().reshape(*laid.shape[:-1])
+    about_up = (axes * feet.up[:, :, None]).sum(-1)
+    np.testing.assert_allclose(
+        about_up, 0, atol=1e-4, err_msg="the least turn has no part about the vertical"
+    )
+
+
+def test_where_no_floor_is_known_nothing_is_laid_on_it():
+    lifter = model(floor=True)
+    nowhere = given()._replace(up=np.zeros_like(given().up), height=np.zeros_like(given().height))
+    laid = lifter.run(floor_gate_open(lifter), nowhere)
+    np.testing.assert_allclose(laid, six(nowhere.ankles), atol=1e-6)
+    assert np.abs(lifter.run(floor_gate_open(lifter), given()) - six(given().ankles)).max() > 0.1
+
+
+def floor_gate_open(lifter: Model) -> Params:
+    return lifter.fresh | {"floor_gates.0.bias": jnp.ones(2)}
+
+
 # --- how far it hears
 
 
@@ -347,6 +381,22 @@ def test_gradients_are_finite_even_where_nothing_is_seen():
     silent = {name for name, slope in slopes.items() if not np.abs(slope).any()}
     assert silent >= {"embed.kernel", "embed.bias"}, "nothing was embedded"
     assert all(name.startswith(("embed", "bends", "gates")) for name in silent)
+
+
+def test_the_floor_is_told_as_somebody_else_has_it():
+    up, height = jnp.array([0.0, -1.0, 0.0]), jnp.tile(jnp.array([[0.1, 0.3]]), (40, 1))
+    tell = jax.jit(jax.vmap(tell_floor, (0, None, None, None)), static_argnums=3)
+    keys = jax.random.split(jax.random.key(0), 200)
+    exact = tell(keys, up, height, FloorErrorConfig(unknown=0.0, tilt_deg=0, height_m=0, wander_m=0))
+    np.testing.assert_allclose(exact[0], np.broadcast_to(up, (200, 40, 3)), atol=1e-6)
+    np.testing.assert_allclose(exact[1], np.broadcast_to(height, (200, 40, 2)), atol=1e-6)
+    ups, heights = map(np.asarray, tell(keys, up, height, FloorErrorConfig(unknown=0.5)))
+    known = np.linalg.norm(ups, axis=-1) > 0.5
+    assert 0.35 < known.mean() < 0.65 and (known == known[:, :1]).all()
+    assert not heights[~known].any() and not ups[~known].any()
+    tilt = np.degrees(np.arccos(np.clip(ups[known] @ np.asarray(up), -1, 1)))
+    off = heights[known] - np.asarray(height)[0]
+    assert 1 < tilt.mean() < 4 and 0.02 < off.std() < 0.05
 
 
 # --- the objective

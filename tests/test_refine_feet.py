@@ -250,16 +250,33 @@ def test_a_camera_that_turns_is_told_by_its_rotations(refiner):
     assert turned_by(refined, refiner.refine(body, seen(body), still)).max() < 0.02
 
 
-def test_the_world_turned_together_with_the_camera_changes_nothing(refiner):
+def test_without_a_floor_the_world_turned_together_with_the_camera_changes_nothing(refiner):
+    moved = everything_moved([0.7, -1.1, 2.0], [3.0, -2.0, 5.0])
+    with_floor, without_floor = (
+        turned_by(
+            refiner.refine(*moved, floor=floor), refiner.refine(person(), *moved[1:2], camera(), floor=floor)
+        )
+        for floor in (True, False)
+    )
+    assert without_floor.max() < 0.02
+    assert with_floor.max() > 1
+
+
+def test_on_its_floor_the_world_may_turn_about_the_vertical_and_shift(refiner):
+    moved = everything_moved([0.0, 0.0, 2.0], [3.0, -2.0, 0.0])
+    assert turned_by(refiner.refine(*moved), refiner.refine(person(), moved[1], camera())).max() < 0.02
+
+
+def everything_moved(turn_rad: list[float], shift_m: list[float]) -> tuple[BodyMotion, Keypoints, Camera]:
+    """The person and the camera in another world, and what the camera sees, which is the same."""
     body, still = person(), camera()
-    turn, moved = Rotation.from_rotvec([0.7, -1.1, 2.0]).as_matrix(), np.array([3.0, -2.0, 5.0])
+    turn, moved = Rotation.from_rotvec(turn_rad).as_matrix(), np.array(shift_m)
     rotations = body.rotations.astype(float)
     rotations[:, 0] = turn @ rotations[:, 0]
     elsewhere = body._replace(rotations=rotations, root_translation=body.root_translation @ turn.T + moved)
     there = Camera(still.K, still.R @ turn.T, still.t - still.R @ turn.T @ moved, still.size)
     np.testing.assert_allclose(seen(elsewhere, at=there).xy_px, seen(body).xy_px, atol=1e-3)
-    refined = refiner.refine(elsewhere, seen(body), there)
-    assert turned_by(refined, refiner.refine(body, seen(body), still)).max() < 0.02
+    return elsewhere, seen(body), there
 
 
 def test_a_camera_s_intrinsics_and_lens_are_taken_out(refiner):

@@ -77,6 +77,46 @@ def corrupt_feet(
     return knees, knees @ matrix_from_axis_angle(local) @ matrix_from_axis_angle(error)
 
 
+@dataclasses.dataclass(frozen=True)
+class FloorErrorConfig:
+    """How far off the floor is told. Each clip draws its own sizes, uniformly from 0 to these deviations.
+
+    Attributes:
+        unknown: share of clips of which no floor is known.
+        tilt_deg: of the world's up.
+        height_m, wander_m: of the ankles' height, held over the clip and changing within a second.
+    """
+
+    unknown: float = 0.2
+    tilt_deg: float = 4.0
+    height_m: float = 0.06
+    wander_m: float = 0.02
+
+
+def tell_floor(
+    key: PRNGKeyArray,
+    up: Float[Array, "3"],
+    height_m: Float[Array, "time feet"],
+    config: FloorErrorConfig,
+) -> tuple[Float[Array, "time 3"], Float[Array, "time feet"]]:
+    """The world's up and the ankles' heights as somebody else's motion has them; 0 where unknown.
+
+    Args:
+        key: of this clip.
+        up: the world's up in the camera's axes.
+        height_m: of the true ankles over the floor.
+        config: how large the errors are.
+    """
+    keys = jax.random.split(key, 5)
+    size = jax.random.uniform(keys[0], (3,))
+    known = jax.random.uniform(keys[1]) >= config.unknown
+    tilt = jnp.radians(config.tilt_deg * size[0]) / np.sqrt(3) * jax.random.normal(keys[2], (3,))
+    held = config.height_m * size[1] * jax.random.normal(keys[3])
+    wander = config.wander_m * size[2] * smooth_noise(keys[4], *height_m.shape[:1], height_m.shape[1:])
+    up = known * (matrix_from_axis_angle(tilt) @ up)
+    return jnp.broadcast_to(up[None], (len(height_m), 3)), known * (height_m + held + wander)
+
+
 def _low_passed(values: Float[Array, "time feet 3"], deviation: Array) -> Float[Array, "time feet 3"]:
     """Gaussian mean over time with weights that sum to 1 at the ends too; deviation in frames."""
     frame = jnp.arange(len(values), dtype=values.dtype)

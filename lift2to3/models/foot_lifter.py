@@ -7,7 +7,8 @@ may have any length.
 
 Beyond the paper the lifter is told where an ordinary foot's points would be, turned as the initial ankle is,
 and how a few steps of least squares would bend the ankle to the observed ones: with that it learns what to
-make of the keypoints in a small part of the time.
+make of the keypoints in a small part of the time. And it is told where the floor is, where that is known: a
+foot that stands lies flat, which no noisy keypoint says as well.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class FootLifterConfig:
         knees, initial_ankles: whether these are told.
             The bend and the residual start from the ankles all the same.
         bend: tell the initial foot's points and the least-squares bend. Not the paper's.
+        floor: tell the world's up, the ankles' heights, and the turns that lay soles flat. Not the paper's.
         half: bfloat16 inputs to the trunk's matrix products.
     """
 
@@ -61,6 +63,7 @@ class FootLifterConfig:
     knees: bool = True
     initial_ankles: bool = True
     bend: bool = True
+    floor: bool = True
     half: bool = True
 
 
@@ -74,6 +77,8 @@ class FootInput(NamedTuple):
         hips, knees, ankles: (*batch, time, 2, 3, 3) initial frames.
         soles: (*batch, time, 2, 3, 3) big toe, small toe and heel of an ordinary foot of this size, from the
             ankle in the foot's own frame, in half-sides of the box at the foot's depth (`soles_in_box`).
+        up: (*batch, time, 3) the world's up in the camera's axes; 0 where nobody knows.
+        height: (*batch, time, 2) the initial ankles over the floor, metres; 0 likewise.
         present: (*batch, time) frames that are part of the clip.
     """
 
@@ -84,6 +89,8 @@ class FootInput(NamedTuple):
     knees: Float[Array, "*batch time 2 3 3"]
     ankles: Float[Array, "*batch time 2 3 3"]
     soles: Float[Array, "*batch time 2 3 3"]
+    up: Float[Array, "*batch time 3"]
+    height: Float[Array, "*batch time 2"]
     present: Bool[Array, "*batch time"]
 
 
@@ -147,6 +154,8 @@ def mirror_input(given: FootInput) -> FootInput:
         knees=mirror_frames(given.knees),
         ankles=mirror_frames(given.ankles),
         soles=given.soles[..., ::-1, :, :] * reflect[..., None, None, :],
+        up=given.up * reflect,
+        height=given.height[..., ::-1],
         present=given.present,
     )
 
@@ -199,6 +208,9 @@ class FootLifter(nnx.Module):
         bends = _BEND_RIDGES if config.bend else ()
         self.bends = nnx.List([Mlp(2 * _BEND_NUMBERS, width, width, half=False, rngs=rngs) for _ in bends])
         self.gates = nnx.List([Dense(width, 2, **new) for _ in bends])
+        laid = range(len(bends) + 1) if config.floor else ()  # the initial foot and each bent one
+        self.floors = nnx.List([Mlp(2 * _FLOOR_NUMBERS, width, width, **new) for _ in laid])
+        self.floor_gates = nnx.List([Dense(width, 2, **new) for _ in laid])
         self.blocks = nnx.List([_Block(config, rngs=rngs) for _ in range(config.depth)])
         self.head = Dense(width, 12, half=False, zero=True, rngs=rngs)
 
@@ -218,9 +230,14 @@ class FootLifter(nnx.Module):
             h = h + self.knees(knees.reshape(*h.shape[:-1], 12))
         if self.ankles is not None:
             h = h + self.ankles(ankles.reshape(*h.shape[:-1], 12))
-        changes = []
+        candidates, changes = [given.ankles], []
         for ridge, told in zip(_BEND_RIDGES, self.bends, strict=False):
-            change, features = _bend(given, ankles, ridge, self.config)
+            bent, change, features = _bend(given, ankles, ridge, self.config)
+            h = h + told(features.reshape(*h.shape[:-1], -1))
+            candidates.append(bent)
+            changes.append(change)
+        for frames, told in zip(candidates, self.floors, strict=False):
+            change, features = _lay_flat(given, frames, self.config)
             h = h + told(features.reshape(*h.shape[:-1], -1))
             changes.append(change)
         h = drop(h)
@@ -228,7 +245,7 @@ class FootLifter(nnx.Module):
             h = block(h, given.present, drop)
         h = normalise(h)
         out = self.head(h).reshape(*h.shape[:-1], 2, 6)
-        for gate, change in zip(self.gates, changes, strict=True):
+        for gate, change in zip([*self.gates, *self.floor_gates], changes, strict=True):
             out = out + gate(h)[..., None] * change
         return out + (ankles if self.config.residual else jnp.eye(3)[:2].reshape(1, 1, 1, 6))
 
@@ -245,11 +262,16 @@ _BEND_NUMBERS: Final = 3 + 6 + 3 * (_PER_FOOT - 1) + 2 * _PER_FOOT
 
 def _bend(
     given: FootInput, ankles: Float[Array, "batch time feet 6"], ridge: float, config: FootLifterConfig
-) -> tuple[Float[Array, "batch time feet 6"], Float[Array, "batch time feet numbers"]]:
+) -> tuple[
+    Float[Array, "batch time feet 3 3"],
+    Float[Array, "batch time feet 6"],
+    Float[Array, "batch time feet numbers"],
+]:
     """The bend that least squares asks for, as a change of the initial ``ankles``, and what speaks for it.
 
-    The latter are, per foot, the bend as a turn in the camera's axes and as that change, the initial foot's
-    points, and how far off they are: relative to the middle of those seen, 0 where not seen.
+    First the bent frames themselves, in the camera's axes. What speaks for them is, per foot, the bend as a
+    turn in the camera's axes and as that change, the initial foot's points, and how far off they are:
+    relative to the middle of those seen, 0 where not seen.
     """
     shape = (*given.seen.shape[:-1], 2, _PER_FOOT)
     seen = given.seen.reshape(*shape, 1)
@@ -293,7 +315,35 @@ def _bend(
     change = sixd_from_matrix(in_own_frame(bent, given.knees, config)) - ankles
     told = [2.0 * part[..., 1:] for part in first]
     told += [8.0 * jnp.where(seen[..., 0], part, 0.0) for part in off(*first)]
-    return change, jnp.concatenate([4.0 * turn, 4.0 * change, *told], axis=-1)  # each about one in size
+    features = jnp.concatenate([4.0 * turn, 4.0 * change, *told], axis=-1)  # each about one in size
+    return bent, change, features
+
+
+# --- the floor: what a foot that stands flat would be
+
+_FLOOR_NUMBERS: Final = 3 + 6 + 3 + 2
+_LARGEST_TURN: Final = 0.8
+
+
+def _lay_flat(
+    given: FootInput, frames: Float[Array, "batch time feet 3 3"], config: FootLifterConfig
+) -> tuple[Float[Array, "batch time feet 6"], Float[Array, "batch time feet numbers"]]:
+    """The least turn that lays these feet's soles flat, as a change of their 6D, and what speaks for it.
+
+    The latter are, per foot, that turn in the camera's axes and as that change, the world's up in the
+    foot's frame, the ankle's height, and whether the floor is known at all: without it all is 0.
+    """
+    up = jnp.broadcast_to(given.up[..., None, :], frames.shape[:-1])
+    own_up = frames[..., :, 1]
+    across = jnp.cross(own_up, up)
+    sine = jnp.sqrt((across**2).sum(-1, keepdims=True) + 1e-12)
+    angle = jnp.arctan2(sine, (own_up * up).sum(-1, keepdims=True))
+    turn = across / sine * jnp.minimum(angle, _LARGEST_TURN)
+    flat = jnp.einsum("...ij,...jk->...ik", matrix_from_axis_angle(turn), frames)
+    before, after = (sixd_from_matrix(in_own_frame(f, given.knees, config)) for f in (frames, flat))
+    known = (up**2).sum(-1, keepdims=True) > 0.5
+    told = [jnp.einsum("...ji,...j->...i", frames, up), 5.0 * given.height[..., None], known.astype(up.dtype)]
+    return after - before, jnp.concatenate([4.0 * turn, 4.0 * (after - before), *told], axis=-1)
 
 
 def describe_foot_lifter(config: FootLifterConfig) -> tuple[nnx.GraphDef, dict[str, jax.ShapeDtypeStruct]]:

@@ -15,12 +15,13 @@ from lift2to3.pipeline.refine_feet import check_keypoints
 
 
 class SeenFeet(NamedTuple):
-    """What `FootRefiner.refine` takes: a body, its keypoints frame for frame, and the camera."""
+    """What `FootRefiner.refine` takes: a body, its keypoints frame for frame, the camera, if up is known."""
 
     body: BodyMotion
     keypoints: Keypoints
     camera: Camera
     views: View | None
+    floor: bool = True
 
 
 def read_seen_body(
@@ -61,14 +62,14 @@ def read_seen_body(
     if found.cam_from_world is None or found.cam_translation is None:
         if camera is None:
             raise ValueError(f"{path} does not hold its camera; wanted the calibrated camera (--camera)")
-        return SeenFeet(found.body, keypoints, camera, None)
+        return SeenFeet(found.body, keypoints, camera, None, found.upright)
     views = View(jnp.asarray(found.cam_from_world), jnp.asarray(found.cam_translation))
     if camera is None:
         if found.K is None:
             raise ValueError(f"{path} holds no intrinsics; wanted the calibrated camera (--camera)")
         size = (round(2 * found.K[0, 2]), round(2 * found.K[1, 2]))
         camera = Camera(found.K, found.cam_from_world[0], found.cam_translation[0], size)
-    return SeenFeet(found.body, keypoints, camera, views)
+    return SeenFeet(found.body, keypoints, camera, views, found.upright)
 
 
 def _holds_points(path: str | Path) -> bool:

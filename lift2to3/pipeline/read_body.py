@@ -62,6 +62,7 @@ class SeenBody(NamedTuple):
         cam_translation: metres, or None likewise.
         K: intrinsics in pixels as the program has them, or None where the file has none.
         frames: which of the video's frames these are, counted from 0, without gaps.
+        upright: False where gravity is not in the file and the camera was taken to be level.
     """
 
     body: BodyMotion
@@ -69,6 +70,7 @@ class SeenBody(NamedTuple):
     cam_translation: Float[np.ndarray, "time 3"] | None
     K: Float[np.ndarray, "3 3"] | None
     frames: Int[np.ndarray, "time"]
+    upright: bool = True
 
 
 def read_body(
@@ -168,7 +170,7 @@ def _warn_of_gravity(result: SmplResult, path: Path) -> None:
 
 def _placed(result: SmplResult, rest: RestSkeleton, fps: float, path: Path) -> SeenBody:
     """The body in our world and the camera there, every frame filled."""
-    turn = _WORLD_FROM[result.up]
+    turn, upright = _WORLD_FROM[result.up], result.in_world is not None
     camera: Root | None
     if result.in_world is not None:
         root = _moved(_pelvis(result.in_world, rest), turn)
@@ -196,7 +198,7 @@ def _placed(result: SmplResult, rest: RestSkeleton, fps: float, path: Path) -> S
         valid=share == 0,
     )
     if camera is None:
-        return SeenBody(body, None, None, result.K, frames)
+        return SeenBody(body, None, None, result.K, frames, upright)
     lifted = camera.translation - camera.orientation @ down
     return SeenBody(
         body,
@@ -204,6 +206,7 @@ def _placed(result: SmplResult, rest: RestSkeleton, fps: float, path: Path) -> S
         _straight(lifted, before, after, share),
         result.K,
         frames,
+        upright,
     )
 
 

@@ -143,6 +143,7 @@ class FootRefiner:
         keypoints: Keypoints,
         camera: Camera,
         views: View | None = None,
+        floor: bool = True,
     ) -> BodyMotion:
         """The same motion with refined ankles; every other number of it stays bit-identical.
 
@@ -152,6 +153,8 @@ class FootRefiner:
             camera: the calibrated camera that saw them.
             views: rotation (time, 3, 3) and translation (time, 3) of a camera that moves; else those of
                 ``camera``.
+            floor: whether the body's world is known to be upright; False for a body in a camera of which
+                nobody knows how it is tilted.
 
         Raises:
             ValueError: a body with broken rotations or without feet; keypoints of another length or
@@ -165,7 +168,7 @@ class FootRefiner:
         arrays = (body.rest_offsets, body.rotations, body.root_translation)
         frames, points = map(np.asarray, pose_body(*(array.astype(float) for array in arrays)))
         offsets = body.rest_offsets.astype(float)
-        turns = self.corrections(frames, points, offsets, body.valid, keypoints, camera, views)
+        turns = self.corrections(frames, points, offsets, body.valid, keypoints, camera, views, floor)
         rotations = body.rotations.copy()
         rotations[:, _ANKLES] = (body.rotations[:, _ANKLES] @ turns).astype(rotations.dtype)
         return body._replace(rotations=rotations)
@@ -210,6 +213,7 @@ class FootRefiner:
         keypoints: Keypoints,
         camera: Camera,
         views: View | None = None,
+        floor: bool = True,
     ) -> Feet:
         """How each ankle is to turn, in the foot's own frame: refined = initial · correction.
 
@@ -221,6 +225,7 @@ class FootRefiner:
             keypoints: what the camera saw.
             camera: the camera.
             views: where it is in each frame, if it moves.
+            floor: whether the world's up and floor are known.
         """
         use_disk_cache()
         n, confidence = canonical_observations(keypoints, camera)
@@ -233,16 +238,22 @@ class FootRefiner:
         expected = seen_from[..., :2] / np.maximum(seen_from[..., 2:], NEAR_M)
         _warn_if_swapped(n, confidence > 0, expected)
         box = _bridged_box(n, confidence > 0, expected)
+        up, height = rotation[:, :, 2], points[:, _ANKLES, 2]
         legs = np.einsum("tij,tljk->tlik", rotation, frames[:, np.r_[_HIPS, _KNEES, _ANKLES]])
         fps, shown = keypoints.fps, confidence[:, FOOT_ROWS] * valid[:, None]
         feet, shown = resample_observations(n[:, FOOT_ROWS], shown, fps, MODEL_FPS)
         at = np.arange(len(feet)) * fps / MODEL_FPS
-        box, depth = _interpolated(box, at), _interpolated(seen_from[:, _ANKLES, 2], at)
+        box, depth, up, height = (
+            _interpolated(values, at) for values in (box, seen_from[:, _ANKLES, 2], up, height)
+        )
+        if not floor:
+            up, height = np.zeros_like(up), np.zeros_like(height)
         hips, knees, ankles = np.split(_slerped(legs, fps, MODEL_FPS, len(feet)), 3, axis=1)
         seen = shown > self.config.confidence
         where = np.where(seen[..., None], in_box(feet, box), 0.0)
         soles, present = soles_in_box(rest_offsets, depth, box), np.ones(len(feet), bool)
-        refined = self._refined(FootInput(where, seen, box, hips, knees, ankles, soles, present))  # type: ignore[arg-type]
+        given = FootInput(where, seen, box, hips, knees, ankles, soles, up, height, present)  # type: ignore[arg-type]
+        refined = self._refined(given)
         turns = ankles.swapaxes(-1, -2) @ refined
         share = _evidence(seen, round(self.config.evidence_s * MODEL_FPS))
         vectors = gaussian_filter1d(_vectors(turns), self.config.smooth_s * MODEL_FPS, axis=0, mode="nearest")

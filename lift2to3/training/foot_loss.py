@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from lift2to3.data.augment import AugmentConfig
 from lift2to3.data.augment_body import FootTurnConfig, augment_body
 from lift2to3.data.foot_detector import FootDetectorConfig, detect_feet
-from lift2to3.data.initial_feet import InitialErrorConfig, corrupt_feet
+from lift2to3.data.initial_feet import FloorErrorConfig, InitialErrorConfig, corrupt_feet, tell_floor
 from lift2to3.data.random_cameras import CameraConfig, random_view
 from lift2to3.data.windows import WindowConfig, body_window_batches
 from lift2to3.geometry.cameras import to_camera
@@ -61,6 +61,7 @@ class FootLossConfig:
     cameras: CameraConfig = CameraConfig()
     detector: FootDetectorConfig = FootDetectorConfig()
     initial: InitialErrorConfig = InitialErrorConfig()
+    floor: FloorErrorConfig = FloorErrorConfig()
 
 
 def make_foot_example(
@@ -75,7 +76,7 @@ def make_foot_example(
     Nobody knows a person's feet from their keypoints: the foot that the lifter is told of is another
     person's (``donor``), in this one's size, at a depth that is somewhat off.
     """
-    keys = jax.random.split(key, 5)
+    keys = jax.random.split(key, 6)
     body, present = augment_body(
         keys[0], batch["quaternions"], batch["root_translation"], batch["rest_offsets"],
         batch["frames_valid"], frames, config.augment, config.turns,
@@ -89,8 +90,10 @@ def make_foot_example(
     size = _leg(body.rest_offsets) / _leg(donor) * jnp.exp(config.size * jax.random.normal(keys[4]))
     depth = to_camera(view, points[:, _ANKLES].reshape(-1, 3))[:, 2].reshape(-1, 2)
     soles = jnp.asarray(soles_in_box(size * donor, depth, box))
+    up, height = tell_floor(keys[5], view.cam_from_world[:, 2], points[:, _ANKLES, 2], config.floor)
     seen = seen & present[:, None]
-    return FootInput(seen_points, seen, box, hips, first_knees, first_ankles, soles, present), ankles
+    given = FootInput(seen_points, seen, box, hips, first_knees, first_ankles, soles, up, height, present)
+    return given, ankles
 
 
 def _leg(rest_offsets: Float[Array, "38 3"]) -> Float[Array, ""]:
