@@ -62,6 +62,7 @@ class Config:
         initial: how estimated feet err.
         bound: also score the true ankles on the initial body, which nothing can beat.
         tune_ik: try a grid of the baseline's numbers instead (on ``--split train``).
+        level: print instead how level the true ankles' frames are while the feet stand.
         out: json to write.
     """
 
@@ -76,6 +77,7 @@ class Config:
     initial: InitialErrorConfig = InitialErrorConfig(exact=0.0)
     bound: bool = True
     tune_ik: bool = False
+    level: bool = False
     out: Path | None = None
 
 
@@ -214,6 +216,28 @@ def tune(config: Config) -> None:
                 print(f"keypoints {keypoints_s} s, turns {turns_s} s, prior {prior}: {error['ajae']:.2f}°")
 
 
+def standing_tilt(config: Config) -> tuple[float, float]:
+    """Mean angle of the true feet's up to the world's while heel and big toe move under 5 mm per 1/30 s.
+
+    Returns:
+        Degrees over all such frames, and of each clip's and foot's mean direction: what is constant of it.
+    """
+    angles, constant = [], []
+    for clip in load_clips(config.data, config.split):
+        if clip.uneven_floor or not clip.contacts_trusted:
+            continue
+        body = body_motion(clip)
+        frames, points = map(np.asarray, pose_body(body.rest_offsets, body.rotations, body.root_translation))
+        for ankle, sole in zip(_ANKLES, _SOLES, strict=True):
+            moved = np.linalg.norm(np.diff(points[:, sole[:2]], axis=0), axis=-1) * clip.fps / 30
+            up = frames[1:][(moved < 0.005).all(1), ankle, 2]  # the world's, in the foot's frame
+            if len(up) > 10:
+                mean = up.mean(0) / np.linalg.norm(up.mean(0))
+                angles.append(np.degrees(np.arccos(up[:, 1].clip(-1, 1))))
+                constant.append(np.degrees(np.arccos(mean[1].clip(-1, 1))))
+    return float(np.concatenate(angles).mean()), float(np.mean(constant))
+
+
 def measure(config: Config, methods: Mapping[str, Method]) -> list[dict[str, Any]]:
     """A row of pooled scores for each case, noise and method."""
     rows = []
@@ -239,6 +263,9 @@ def main(config: Config) -> None:
     """Measure, print the table, write the json."""
     if config.tune_ik:
         return tune(config)
+    if config.level:
+        print("standing feet are {:.1f}° off level, {:.1f}° of it constant".format(*standing_tilt(config)))
+        return
     refiner = FootRefiner.from_pretrained(config.weights)
     rows = measure(
         config,

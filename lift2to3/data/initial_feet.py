@@ -112,7 +112,7 @@ def tell_floor(
     known = jax.random.uniform(keys[1]) >= config.unknown
     tilt = jnp.radians(config.tilt_deg * size[0]) / np.sqrt(3) * jax.random.normal(keys[2], (3,))
     held = config.height_m * size[1] * jax.random.normal(keys[3])
-    wander = config.wander_m * size[2] * smooth_noise(keys[4], *height_m.shape[:1], height_m.shape[1:])
+    wander = config.wander_m * size[2] * smooth_noise(keys[4], len(height_m), height_m.shape[1:])
     up = known * (matrix_from_axis_angle(tilt) @ up)
     return jnp.broadcast_to(up[None], (len(height_m), 3)), known * (height_m + held + wander)
 
