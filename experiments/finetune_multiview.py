@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jax
 import tyro
+from pretrain_2d import training_clips
 
 from lift2to3.checkpoint import load_weights, save_weights
 from lift2to3.data.dataset import load_clips
@@ -30,7 +31,9 @@ class Config:
 
     Attributes:
         data: a prepared folder (``tools/prepare_mocap.py``) with a train split.
+        every_subject: train on every so-manieth subject alone, in the order of their names; 1 is all.
         watch: splits whose error is logged now and then; nothing is chosen by it.
+        watch_windows: how many windows of each.
         run: the run folder; a run that is there already goes on.
         pretrained: weights to start from, G_2D's or another G_MV's; None starts from scratch.
         name: of the weights file.
@@ -38,7 +41,9 @@ class Config:
     """
 
     data: Path
+    every_subject: int = 1
     watch: tuple[str, ...] = ("train", "val")
+    watch_windows: int = 96
     run: Path = Path("runs/gmv")
     pretrained: Path | None = None
     name: str = "small"
@@ -65,11 +70,11 @@ def main(config: Config) -> Path:
     state = train(
         multiview_loss(graph, frames, loss),
         params,
-        training_batches(load_clips(config.data, "train"), config.windows, config.loop.seed),
+        training_batches(training_clips(config.data, config.every_subject), config.windows, config.loop.seed),
         config.run,
         config.loop,
         dataclasses.asdict(config),
-        window_validator(graph, watched, frames, loss) if watched else None,
+        window_validator(graph, watched, frames, loss, config.watch_windows) if watched else None,
     )
     shipped = {
         "model": dataclasses.asdict(config.model),

@@ -15,6 +15,7 @@ import tyro
 
 from lift2to3.checkpoint import save_weights
 from lift2to3.data.dataset import load_clips
+from lift2to3.data.mocap import MocapClip
 from lift2to3.data.windows import WindowConfig
 from lift2to3.models.denoiser import DenoiserConfig, build
 from lift2to3.training.batches import training_batches
@@ -29,11 +30,13 @@ class Config:
 
     Attributes:
         data: a prepared folder (``tools/prepare_mocap.py``) with a train split.
+        every_subject: train on every so-manieth subject alone, in the order of their names; 1 is all.
         run: the run folder; a run that is there already goes on.
         distributed: one of several hosts: call ``jax.distributed.initialize`` first.
     """
 
     data: Path
+    every_subject: int = 1
     run: Path = Path("runs/g2d")
     model: DenoiserConfig = DenoiserConfig(multi_view=False)
     windows: WindowConfig = WindowConfig(frames=64, batch=64)
@@ -42,6 +45,19 @@ class Config:
         optimiser=OptimiserConfig(steps=1_100, warmup_steps=100, learning_rate=1e-3)
     )
     distributed: bool = False
+
+
+def training_clips(data: Path, every_subject: int) -> list[MocapClip]:
+    """The train split's clips of every so-manieth subject.
+
+    Raises:
+        ValueError: ``every_subject`` is below 1.
+    """
+    if every_subject < 1:
+        raise ValueError(f"every_subject: wanted 1 (all of them) or more, found {every_subject}")
+    clips = load_clips(data, "train")
+    subjects = set(sorted({clip.subject for clip in clips})[::every_subject])
+    return [clip for clip in clips if clip.subject in subjects]
 
 
 def main(config: Config) -> Path:
@@ -53,7 +69,7 @@ def main(config: Config) -> Path:
     state = train(
         single_view_loss(graph, config.windows.frames, config.loss),
         params,
-        training_batches(load_clips(config.data, "train"), config.windows, config.loop.seed),
+        training_batches(training_clips(config.data, config.every_subject), config.windows, config.loop.seed),
         config.run,
         config.loop,
         dataclasses.asdict(config),

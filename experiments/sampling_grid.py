@@ -59,7 +59,7 @@ def main(config: Config) -> None:
     for share, frames, steps in itertools.product(config.shares, config.filters, config.steps):
         how = dataclasses.replace(trained.multiview, observed_share=share, observed_frames=frames)
         lifter = Lifter(trained.params, trained.model, how, trained.frames)
-        lift = lambda k, c: lifter.lift(k, c, steps).joints_world  # noqa: B023, E731
+        lift = lambda k, c: lifter.lift(k, c, steps)  # noqa: B023, E731
         for noise in ("gt", "noisy"):
             what = f"{steps} steps, share {share}, filter {frames}, {noise}"
             scores = combine(

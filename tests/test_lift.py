@@ -1,10 +1,27 @@
 """Lifting by the public API, with a tiny random model: everything but how good the motion is."""
 
+import dataclasses
+
 import numpy as np
 import pytest
-from tiny import FRAMES, SIZE, K, camera, film, quick_compilation, walk, weights_file
+from tiny import (
+    FRAMES,
+    MULTIVIEW,
+    SIZE,
+    K,
+    camera,
+    config,
+    film,
+    quick_compilation,
+    random_params,
+    walk,
+    weights_file,
+)
 
 import lift2to3 as l23
+from lift2to3.checkpoint import save_weights
+from lift2to3.models.multiview import LATER_SWITCHES
+from lift2to3.pipeline import canonical_clip
 from lift2to3.pipeline import lift as lift_module
 from lift2to3.pipeline.sample import compiled_sampler
 from lift2to3.skeletons import CANONICAL, MIRROR, SKELETONS
@@ -158,7 +175,7 @@ def test_progress_counts_windows_up_to_all_of_them(lift, still):
 
 
 def test_a_long_clip_takes_several_calls(lift, monkeypatch):
-    monkeypatch.setattr(lift_module, "_CALL_SIZES", (1, 2))
+    monkeypatch.setattr(canonical_clip, "CALL_SIZES", (1, 2))
     seen, keypoints = [], film(walk(112), camera())
     long = lift(keypoints, camera(), progress=lambda *count: seen.append(count))
     assert seen == [(done, 6) for done in range(1, 7)]
@@ -192,6 +209,49 @@ def test_more_steps_are_another_sample_of_the_same_motion(lift, still):
     one = lift(still[0], camera(), steps=1)
     assert np.isfinite(one.joints_world).all()
     assert distance_mm(one.joints_world, still[1].joints_world) > 0.1
+
+
+def changed(lifter, **multiview: object) -> l23.Lifter:
+    """The same weights, set up or sampled another way."""
+    how = dataclasses.replace(lifter.multiview, **multiview)
+    return l23.Lifter(lifter.params, lifter.model, how, lifter.frames, lifter.mirror)
+
+
+def test_views_on_their_own_differ_only_where_a_step_goes_on_from_another(lifter, still):
+    apart = changed(lifter, consistent=False)
+    one, other = (each.lift(still[0], camera(), 1).joints_world for each in (lifter, apart))
+    np.testing.assert_array_equal(one, other)
+    several = apart.lift(still[0], camera(), STEPS).joints_world
+    assert np.isfinite(several).all() and distance_mm(several, still[1].joints_world) > 0.1
+
+
+def test_one_view_keeps_its_rays_and_has_no_spread(lifter, still):
+    motion = changed(lifter, views=1).lift(still[0], camera(), STEPS)
+    assert (motion.spread == 0).all()
+    off_px = np.linalg.norm(camera().project(motion.as_skeleton("coco17")) - still[0].xy_px, axis=-1)
+    # a random denoiser's own view has a tenth of a say, and jumps about more than a window's filter takes
+    assert np.median(off_px) < 60
+
+
+def test_without_the_canonical_frame_a_turned_world_is_another_problem(lifter, still):
+    turned = changed(lifter, canonical=False)
+    here = turned.lift(still[0], camera(), STEPS).joints_world
+    for turn_deg, moves in ((0, False), (130, True)):
+        angle = np.radians(turn_deg)
+        turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+        shift, before = np.array([30.0, -20.0, 0.0]), camera()
+        there = l23.Camera(K, before.R @ turn.T, before.t - before.R @ turn.T @ shift, SIZE)
+        found = turned.lift(still[0], there, STEPS).joints_world
+        assert (distance_mm(found, here @ turn.T + shift) > 1) == moves
+
+
+def test_weights_from_before_these_switches_load_as_they_were_trained(lifter, still, tmp_path):
+    told = {key: value for key, value in MULTIVIEW.__dict__.items() if key not in LATER_SWITCHES}
+    assert len(told) < len(MULTIVIEW.__dict__)
+    path = save_weights(tmp_path / "old.safetensors", random_params(), config() | {"multiview": told})
+    old = l23.Lifter.from_pretrained(path)
+    assert old.multiview == lifter.multiview
+    np.testing.assert_array_equal(old.lift(still[0], camera(), STEPS).joints_world, still[1].joints_world)
 
 
 def test_mirroring_the_picture_mirrors_the_motion(lifter, still):

@@ -14,6 +14,7 @@ from lift2to3.models.denoiser import _channel_mask
 from lift2to3.models.multiview import (
     MultiViewConfig,
     billboard,
+    frame_of,
     lift_views,
     make_consistent,
     project_to_views,
@@ -238,12 +239,58 @@ def test_where_the_user_s_world_lies_is_not_told(clip):
         np.testing.assert_allclose(one, other, atol=1e-8)
 
 
-@pytest.mark.parametrize("views", [2, 3])
+@pytest.mark.parametrize("views", [2, 6])
 def test_the_number_of_views_is_a_choice(clip, views):
     view, points, n, confidence, _, _ = clip
     config = dataclasses.replace(CONFIG, views=views)
-    rig, condition = jax.eval_shape(lambda *clip: set_up(*clip, config), view, n, confidence)
+    rig, condition = jax.jit(set_up, static_argnums=3)(view, n, confidence, config)
     assert condition.observed.shape[0] == condition.pointmap.shape[0] == rig.aim_depth_m.shape[0] == views
+    lifted, spread = lift(consistent(points, rig, config), n, confidence, rig, config)
+    np.testing.assert_allclose(lifted, points, atol=1e-5)
+    np.testing.assert_allclose(spread, 0, atol=2e-5)
+
+
+def test_a_single_view_s_points_lie_where_its_rays_meet_the_billboard(clip):
+    view, points, n, confidence, _, _ = clip
+    config = dataclasses.replace(CONFIG, views=1)
+    rig, condition = prepare(view, n, np.ones_like(confidence), config)
+    assert condition.observed.shape[0] == condition.pointmap.shape[0] == rig.aim_depth_m.shape[0] == 1
+    x = consistent(points, rig, config)
+    lifted, spread = lift(x, n, 0 * confidence, rig, config)
+    np.testing.assert_allclose(lifted, jax.jit(billboard)(view, n, rig), atol=1e-6)
+    away = np.asarray(rig.aim_world - view.centre)[:2]
+    depth = (np.asarray(lifted) - np.asarray(rig.aim_world))[..., :2] @ away / np.linalg.norm(away)
+    np.testing.assert_allclose(depth, 0, atol=1e-8)
+    np.testing.assert_array_equal(spread, 0)
+    moved = lift(x + 0.1, n, 0 * confidence, rig, config)[0]
+    assert np.abs(moved - lifted).max() > 0.01, "what the denoiser says of its view still counts"
+
+
+def test_a_camera_s_frame_is_canonical_or_keeps_the_world_s_axes(clip):
+    turn, shift = np.asarray(yaw_matrix(jnp.asarray(0.8))), np.array([40.0, -7, 0])
+    view = clip[0]
+    rotation, centre = np.asarray(view.cam_from_world) @ turn.T, np.asarray(view.centre) @ turn.T + shift
+    there = View(jnp.asarray(rotation), jnp.asarray(-rotation @ centre))
+    _, same = frame_of(there, CONFIG)
+    np.testing.assert_allclose(same.cam_from_world, view.cam_from_world, atol=1e-8)
+    frame, turned = frame_of(there, dataclasses.replace(CONFIG, canonical=False))
+    np.testing.assert_array_equal(frame.world_from_frame, np.eye(3))
+    np.testing.assert_allclose(turned.cam_from_world, rotation, atol=1e-12)
+    np.testing.assert_allclose(turned.centre, centre * [0, 0, 1], atol=1e-8)
+
+
+def test_turned_axes_change_what_is_told_of_the_rig_and_nothing_else(clip):
+    view, _, n, confidence, _, _ = clip
+    n = np.broadcast_to(n[:1], n.shape)  # the guess of a walker, a median along each axis, moves a little
+    _, condition = prepare(view, n, confidence, CONFIG)
+    turn = np.asarray(yaw_matrix(jnp.asarray(2.2)))
+    rotation = np.asarray(view.cam_from_world) @ turn.T
+    turned = View(jnp.asarray(rotation), view.translation)
+    _, other = prepare(turned, n, confidence, CONFIG)
+    for name in ("observed", "confidence", "billboard", "feet"):
+        np.testing.assert_allclose(getattr(other, name), getattr(condition, name), atol=1e-7)
+    assert np.abs(other.camera - condition.camera).max() > 0.1
+    assert np.abs(other.pointmap - condition.pointmap).max() > 0.1
 
 
 def test_no_channel_is_far_above_unit_size_nor_most_of_them_far_below(clip):

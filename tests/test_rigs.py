@@ -133,7 +133,7 @@ def test_all_views_know_where_the_aim_is_and_the_virtual_ones_have_it_in_their_m
     np.testing.assert_allclose(from_guess, centres(rig.views) - ground[..., None, :], atol=1e-8)
 
 
-@pytest.mark.parametrize("count", [2, 3, 4])
+@pytest.mark.parametrize("count", [1, 3, 4, 6])
 def test_virtual_cameras_stand_evenly_around_the_guess(count):
     view, ground = cameras(), np.array([0.3, -0.4, 0])
     offset = centres(stand(view, guess(ground), count).views) - ground
@@ -141,6 +141,18 @@ def test_virtual_cameras_stand_evenly_around_the_guess(count):
     steps = np.exp(1j * (azimuth - azimuth[0]))
     np.testing.assert_allclose(steps, np.exp(2j * np.pi * np.arange(count) / count), atol=1e-8)
     np.testing.assert_allclose(offset[1:, 2], VIRTUAL_HEIGHT_M, atol=1e-8)
+
+
+def test_two_cameras_see_the_person_at_a_right_angle():
+    view, ground = cameras(), np.array([0.3, -0.4, 0])
+    first, second = (centres(stand(view, guess(ground), 2).views) - ground)[:, :2]
+    cross = first[0] * second[1] - first[1] * second[0]
+    assert abs(first @ second) < 1e-8 and cross > 0, "turned like the first of more"
+
+
+def test_a_rig_has_its_real_camera():
+    with pytest.raises(ValueError, match="views: wanted 1 or more, found 0"):
+        virtual_rig(cameras(), guess(np.zeros(3)), 0)
 
 
 @pytest.mark.parametrize(

@@ -265,11 +265,43 @@ def test_a_tiny_model_is_pretrained_and_finetuned_and_its_losses_fall(one_device
         assert len(loss) == 40
         assert np.mean(loss[-10:]) < 0.85 * np.mean(loss[:5]), f"{run_folder.name}: {loss}"
     scores = lines(gmv)[-1]
-    assert {"val_val_mpjpe", "val_val_pa_mpjpe", "val_val_abs_mpjpe"} < set(scores)
+    assert {"val_val_mpjpe", "val_val_pa_mpjpe", "val_val_abs_mpjpe", "val_val_root_error"} < set(scores)
     assert 20 < scores["val_val_mpjpe"] < 1000
+    # the pelvis's error and the pose's can cancel or add up in a joint, no more
+    gap = abs(scores["val_val_abs_mpjpe"] - scores["val_val_root_error"])
+    assert scores["val_val_root_error"] > 1 and gap < scores["val_val_mpjpe"] + 1e-3
     before, after = (load_weights(path).params["tokenise.kernel"] for path in (g2d, tiny))
     assert 0 < np.abs(after - before).mean() < np.abs(before).mean(), "it started from G_2D"
     assert Lifter.from_pretrained(tiny).frames == 16
+
+
+def test_every_second_subject_is_half_of_them(tmp_path):
+    pretrain = experiment("pretrain_2d")
+    people = [
+        clip._replace(subject=subject, clip=f"{subject}_{clip.clip}")
+        for subject in ("b", "a", "d", "c")
+        for clip in clips()[:2]
+    ]
+    write_packed(tmp_path / "train", people)
+    found = {
+        every: [clip.subject for clip in pretrain.training_clips(tmp_path, every)] for every in (1, 2, 9)
+    }
+    assert sorted(found[1]) == list("aabbccdd")
+    assert sorted(found[2]) == list("aacc") and sorted(found[9]) == list("aa")
+    with pytest.raises(ValueError, match="every_subject: wanted 1 .* found 0"):
+        pretrain.training_clips(tmp_path, 0)
+
+
+def test_an_example_is_in_the_frame_that_its_views_are_set_up_in():
+    windows = WindowConfig(frames=8, batch=2, reader="numpy")
+    batch = jax.tree.map(jnp.asarray, next(training_batches(clips(), windows, seed=0)(0)))
+    turned = dataclasses.replace(STILL, multiview=dataclasses.replace(STILL.multiview, canonical=False))
+    example = jax.jit(lambda batch, key: make_examples(batch, key, 8, turned))(batch, jax.random.key(0))
+    real = example.rig.views.cam_from_world[:, 0]
+    assert np.abs(real[:, 2, 0]).max() > 0.05, "the camera looks along no axis of its frame"
+    np.testing.assert_allclose(example.rig.views.centre[:, 0, :2], 0, atol=1e-5)
+    seen = jnp.einsum("bij,btpj->btpi", real, example.points - example.rig.views.centre[:, None, None, 0])
+    np.testing.assert_allclose(seen[..., :2] / seen[..., 2:], example.n, atol=1e-4)
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,22 @@ def canonical_frame(view: View) -> tuple[Frame, View]:
     length = jnp.sqrt((forward**2).sum(-1, keepdims=True) + 1e-20)
     heading = jnp.where(length > 1e-3, forward, image_up)
     yaw = jnp.arctan2(-heading[..., 0], heading[..., 1])  # the turn about z that takes +y to heading
-    world_from_frame = yaw_matrix(yaw)
+    return _frame_under(view, yaw_matrix(yaw))
+
+
+def unturned_frame(view: View) -> tuple[Frame, View]:
+    """The ablation of the canonical frame: its origin, under the camera, but the world's own axes.
+
+    Which way the camera faces in the world then stays in what a denoiser is told of the rig and in the
+    pointmaps (and the guess, a median along each axis, moves a little with the axes). Where the camera
+    stands does not: all is relative to the guess in either frame.
+    """
+    eye = jnp.eye(3, dtype=view.translation.dtype)
+    return _frame_under(view, jnp.broadcast_to(eye, view.cam_from_world.shape))
+
+
+def _frame_under(view: View, world_from_frame: Float[Array, "*batch 3 3"]) -> tuple[Frame, View]:
+    """The frame with these axes on the ground under the camera, and the camera in it."""
     centre = view.centre
     origin = centre.at[..., 2].set(0.0)
     cam_from_frame = view.cam_from_world @ world_from_frame
@@ -83,8 +98,15 @@ def virtual_rig(view: View, guess: PersonGuess, count: int = 4) -> Rig:
     """Stand ``count - 1`` virtual cameras around the guess, evenly in azimuth from the real one.
 
     They are 1.2 m high, at the real camera's horizontal distance clipped to 2.5–6 m, or farther
-    where the person walks about (a walker must not pass through a camera), aimed 0.9 m up.
+    where the person walks about (a walker must not pass through a camera), aimed 0.9 m up. With a
+    ``count`` of 1 there is the real camera alone; with 2 they stand at a right angle, since opposite
+    cameras look along the same lines and triangulate no depth.
+
+    Raises:
+        ValueError: a ``count`` below 1.
     """
+    if count < 1:
+        raise ValueError(f"views: wanted 1 or more, found {count}; the real camera is one of them")
     centre, ground = view.centre, guess.ground_world
     aim = ground.at[..., 2].add(AIM_HEIGHT_M)
     away = (centre - ground)[..., :2]
@@ -94,8 +116,9 @@ def virtual_rig(view: View, guess: PersonGuess, count: int = 4) -> Rig:
     azimuth = jnp.arctan2(jnp.where(apart, away[..., 1], -1.0), jnp.where(apart, away[..., 0], 0.0))
     radius = jnp.maximum(distance.clip(NEAREST_M, FARTHEST_M), guess.reach_m + CLEARANCE_M)
     radius = radius.clip(NEAREST_M, LARGEST_M)[..., None]
-    turns = [2 * np.pi * k / count for k in range(1, count)]
-    angle = jnp.stack([azimuth + turn for turn in turns], -1)
+    turns = [np.pi / 2] if count == 2 else [2 * np.pi * k / count for k in range(1, count)]
+    none = jnp.zeros((*azimuth.shape, 0), azimuth.dtype)
+    angle = jnp.stack([azimuth + turn for turn in turns], -1) if turns else none
     offset = jnp.stack(
         [radius * jnp.cos(angle), radius * jnp.sin(angle), jnp.full_like(angle, VIRTUAL_HEIGHT_M)], -1
     )

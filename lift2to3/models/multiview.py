@@ -7,6 +7,7 @@ these functions, so that inference meets what training saw.
 from __future__ import annotations
 
 import dataclasses
+from typing import Final
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +15,7 @@ from jaxtyping import Array, Float
 
 from lift2to3.geometry.cameras import View, project, ray_directions
 from lift2to3.geometry.ground import foot_hits, ground_pointmap, guess_person
-from lift2to3.geometry.rigs import Rig, virtual_rig
+from lift2to3.geometry.rigs import Frame, Rig, canonical_frame, unturned_frame, virtual_rig
 from lift2to3.geometry.rotations import sixd_from_matrix
 from lift2to3.geometry.triangulation import triangulate
 from lift2to3.models.denoiser import Condition
@@ -26,12 +27,19 @@ class MultiViewConfig:
     """How views are set up and put together.
 
     Attributes:
-        views: the real camera and this many less one virtual ones.
+        views: the real camera and this many less one virtual ones. With 1 there is nothing to
+            triangulate: a point then lies where its ray meets the `billboard`, and the spread is 0.
         pointmap_resolution: as the denoiser's.
         observed_share: how far fully confident observations replace the denoiser's own view 0.
         observed_frames: standard deviation of the time filter on what they change in it.
         observed_weight: weight of a fully confident observed ray beside the virtual ones' 1.
         decoupled: local pose and global movement (eq. 1); False is the ablation.
+        canonical: lift in `canonical_frame`; False is the ablation, in `unturned_frame`, where the
+            result depends on how the user turned the world about z.
+        consistent: each sampling step goes on from what its views triangulate to, reprojected
+            (Mocap-2-to-3 sec. 3.5); False is the ablation: every view is denoised on its own and
+            only the last step's are triangulated. Training does not look at it, and one step has
+            nothing to go on to.
     """
 
     views: int = 4
@@ -40,6 +48,17 @@ class MultiViewConfig:
     observed_frames: float = 1.0
     observed_weight: float = 2.0
     decoupled: bool = True
+    canonical: bool = True
+    consistent: bool = True
+
+
+LATER_SWITCHES: Final = {"canonical": True, "consistent": True}
+"""Fields of `MultiViewConfig` that older weights files do not name, with what those were trained with."""
+
+
+def frame_of(view: View, config: MultiViewConfig) -> tuple[Frame, View]:
+    """The frame that clips of this camera are lifted in, and the camera expressed in it."""
+    return (canonical_frame if config.canonical else unturned_frame)(view)
 
 
 def to_movement(
@@ -90,7 +109,7 @@ def set_up(
     """First guess, virtual cameras, and all that the denoiser is told of one clip.
 
     Args:
-        view: the real camera in its canonical frame.
+        view: the real camera in the frame of `frame_of`.
         n: observed normalised image points; anything where the confidence is 0.
         confidence: 0–1.
         config: number of views and sizes.
@@ -128,13 +147,17 @@ def lift_views(
     since a detector's jitter is larger than the denoiser's.
 
     Returns:
-        Points in the rig's frame and their spread (rms distance to the rays), metres.
+        Points in the rig's frame and their spread (rms distance to the rays), metres. A single view's
+        points lie on the `billboard`, with spread 0.
     """
     predicted = to_image(x, rig, config)
     seen = confidence[..., None]
     change = seen * (jnp.where(seen > 0, n, 0.0) - predicted[0])
     smooth = _gaussian_filter(len(n), config.observed_frames)
     first = predicted[0] + config.observed_share * jnp.einsum("ts,sjc->tjc", smooth, change)
+    if config.views == 1:
+        view = View(rig.views.cam_from_world[0], rig.views.translation[0])
+        return billboard(view, first, rig), jnp.zeros_like(confidence)
     views = jnp.concatenate([first[None], predicted[1:]])
     weights = jnp.ones(views.shape[:-1]).at[0].add((config.observed_weight - 1) * confidence)
     flat = views.reshape(len(views), -1, 2)

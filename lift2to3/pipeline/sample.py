@@ -30,6 +30,21 @@ def mirror_view(view: View) -> View:
     return View(flip[:, None] * view.cam_from_world * flip[None, :], flip * view.translation)
 
 
+def clips_seen_by(
+    view: View,
+    n: Float[Array, "batch time joints 2"],
+    confidence: Float[Array, "batch time joints"],
+    mirror: bool,
+) -> tuple[View, Float[Array, "clip time joints 2"], Float[Array, "clip time joints"]]:
+    """The one camera for each window; with ``mirror``, followed by the mirrored windows and cameras."""
+    for_each = lambda one: jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(n), *leaf.shape)), one)  # noqa: E731
+    if not mirror:
+        return for_each(view), n, confidence
+    views = jax.tree.map(lambda *both: jnp.concatenate(both), for_each(view), for_each(mirror_view(view)))
+    other = jnp.take(confidence, jnp.asarray(MIRROR), axis=-1)
+    return views, jnp.concatenate([n, mirror_points(n)]), jnp.concatenate([confidence, other])
+
+
 def sample_windows(
     graph: nnx.GraphDef,
     params: Params,
@@ -44,12 +59,13 @@ def sample_windows(
     """Windows of observed image points → 3D points in the camera's frame of reference.
 
     Each DDIM step predicts every view's clean motion, triangulates it with the observed rays,
-    projects the points back into the views and goes on from there (Mocap-2-to-3 sec. 3.5).
+    projects the points back into the views and goes on from there (Mocap-2-to-3 sec. 3.5); with
+    `MultiViewConfig.consistent` off it goes on from the prediction itself.
 
     Args:
         graph: the denoiser's static part.
         params: its parameters.
-        view: the real camera in its canonical frame, the same for every window.
+        view: the real camera in its frame (`frame_of`), the same for every window.
         n: observed normalised image points; anything where the confidence is 0.
         confidence: 0–1.
         noise: standard normal, where sampling starts.
@@ -61,13 +77,8 @@ def sample_windows(
         Points and their spread (rms distance to the rays that make them), metres.
     """
     denoiser = merge(graph, params)
-    views = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(n), *leaf.shape)), view)
-    if mirror:  # the mirrored clips are just more clips of the batch
-        other = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(n), *leaf.shape)), mirror_view(view))
-        views = jax.tree.map(lambda *both: jnp.concatenate(both), views, other)
-        n = jnp.concatenate([n, mirror_points(n)])
-        confidence = jnp.concatenate([confidence, jnp.take(confidence, jnp.asarray(MIRROR), axis=-1)])
-        noise = jnp.concatenate([noise, noise])
+    views, n, confidence = clips_seen_by(view, n, confidence, mirror)
+    noise = jnp.concatenate([noise, noise]) if mirror else noise
     rig, condition = jax.vmap(functools.partial(set_up, config=config))(views, n, confidence)
     lift = jax.vmap(functools.partial(lift_views, config=config))
     reproject = jax.vmap(functools.partial(make_consistent, config=config))
@@ -79,7 +90,7 @@ def sample_windows(
             ours, theirs = jnp.split(points, 2)
             mean = (ours + mirror_points(theirs)) / 2
             points = jnp.concatenate([mean, mirror_points(mean)])
-        return reproject(points, rig), (points, spread)
+        return reproject(points, rig) if config.consistent else predicted, (points, spread)
 
     points, spread = ddim(denoise, noise, steps)
     half = len(points) // 2 if mirror else len(points)

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jaxtyping import Array
 
 from lift2to3.data.augment import AugmentConfig
 from lift2to3.data.detector_noise import NoiseConfig
 from lift2to3.data.mocap import MocapClip
 from lift2to3.data.windows import WindowConfig, window_batches
-from lift2to3.metrics import abs_mpjpe, mpjpe, pa_mpjpe
+from lift2to3.metrics import abs_mpjpe, mpjpe, pa_mpjpe, root_error
 from lift2to3.models.denoiser import Params, merge
 from lift2to3.models.multiview import lift_views
 from lift2to3.skeletons import INDEX, SMPL_22
@@ -39,10 +40,38 @@ def window_validator(
     windows: int = 96,
     seed: int = 0,
 ) -> Validate:
-    """A function of the parameters that gives MPJPE, PA-MPJPE and Abs-MPJPE (mm) per set of clips.
+    """A function of the parameters that gives MPJPE, PA-MPJPE, Abs-MPJPE and root error (mm) per set.
 
     Args:
         graph: the multi-view denoiser's static part.
+        clips: sets by name, such as val and train: the gap between them is worth watching.
+        frames: of a window.
+        config: of the run; augmentation and noise are switched off here.
+        windows: how many of each set.
+        seed: which ones, with which cameras.
+    """
+
+    def predict(params: Params, example: Example) -> Array:
+        noise = jax.random.normal(jax.random.key(seed), example.x0.shape)
+        x0 = merge(graph, params)(noise, jnp.ones(len(noise)), example.condition)
+        lift = jax.vmap(functools.partial(lift_views, config=config.multiview))
+        return lift(x0, example.n, example.confidence, example.rig)[0]
+
+    return points_validator(predict, clips, frames, config, windows, seed)
+
+
+def points_validator(
+    predict: Callable[[Params, Example], Array],
+    clips: Mapping[str, Sequence[MocapClip]],
+    frames: int,
+    config: LossConfig,
+    windows: int = 96,
+    seed: int = 0,
+) -> Validate:
+    """A function of the parameters that gives PA-MPJPE, MPJPE, Abs-MPJPE and root error (mm) by set.
+
+    Args:
+        predict: parameters and examples → points in the examples' frames, metres.
         clips: sets by name, such as val and train: the gap between them is worth watching.
         frames: of a window.
         config: of the run; augmentation and noise are switched off here.
@@ -57,24 +86,20 @@ def window_validator(
         batch = next(window_batches(group, size, seed))
         numbers = {key: jnp.asarray(batch[key]) for key in ("points_world", "frames_valid")}
         sets[name] = make(numbers, jax.random.key(seed))
-
-    @jax.jit
-    def sample(params: Params, example: Example) -> jax.Array:
-        noise = jax.random.normal(jax.random.key(seed), example.x0.shape)
-        x0 = merge(graph, params)(noise, jnp.ones(len(noise)), example.condition)
-        lift = jax.vmap(functools.partial(lift_views, config=config.multiview))
-        return lift(x0, example.n, example.confidence, example.rig)[0]
+    predict = jax.jit(predict)
 
     def validate(params: Params) -> dict[str, float]:
         scores = {}
         for name, example in sets.items():
             body = slice(len(SMPL_22))
-            points, truth = (np.asarray(p)[:, :, body] for p in (sample(params, example), example.points))
+            points, truth = (np.asarray(p)[:, :, body] for p in (predict(params, example), example.points))
             keep = np.asarray(example.safe)
             points, truth = points[keep], truth[keep]
             scores[f"{name}_pa_mpjpe"] = float(pa_mpjpe(points, truth).mean())
             scores[f"{name}_mpjpe"] = float(mpjpe(points, truth, HIPS).mean())
             scores[f"{name}_abs_mpjpe"] = float(abs_mpjpe(points, truth).mean())
+            root, true_root = (p[:, HIPS].mean(1) for p in (points, truth))
+            scores[f"{name}_root_error"] = float(root_error(root, true_root).mean())
         return scores
 
     return validate

@@ -20,11 +20,12 @@ from lift2to3.data.augment import AugmentConfig, augment
 from lift2to3.data.detector_noise import NoiseConfig, detect
 from lift2to3.data.random_cameras import CameraConfig, inside_image, random_view
 from lift2to3.geometry.cameras import project, to_camera
-from lift2to3.geometry.rigs import Rig, canonical_frame
+from lift2to3.geometry.rigs import Rig
 from lift2to3.models.denoiser import Condition, Params, merge
 from lift2to3.models.diffusion import add_noise, draw_times
 from lift2to3.models.multiview import (
     MultiViewConfig,
+    frame_of,
     lift_views,
     make_consistent,
     project_to_views,
@@ -67,7 +68,7 @@ class LossConfig:
 
 
 class Example(NamedTuple):
-    """One training example (or a batch of them), in the real camera's canonical frame."""
+    """One training example (or a batch of them), in the real camera's frame (`frame_of`)."""
 
     points: Float[Array, "time joints 3"]
     valid: Bool[Array, "time"]
@@ -98,7 +99,7 @@ def make_example(
     keys = jax.random.split(key, 4)
     points, valid = augment(keys[0], raw, raw_valid, donor, frames, config.augment)
     view = random_view(keys[1], points, config.cameras)
-    frame, view = canonical_frame(view)
+    frame, view = frame_of(view, config.multiview)
     points = frame.from_world(points.reshape(-1, 3)).reshape(points.shape)
     n = project(view, points.reshape(-1, 3)).reshape(*points.shape[:2], 2)
     noisy, confidence = detect(keys[2], n, inside_image(n, keys[3]), config.noise)

@@ -1,0 +1,129 @@
+"""The way in and out of a lift: a user's clip as models see it, and what they make of it as a motion.
+
+In: pixels → normalised image points of the canonical set, at the models' rate → the camera's frame →
+overlapping windows. Out: blended windows → smoothed → the user's world and rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.signal import savgol_filter
+
+from lift2to3.conventions import MODEL_FPS
+from lift2to3.geometry.cameras import Camera, View
+from lift2to3.geometry.rigs import Frame
+from lift2to3.models.multiview import MultiViewConfig, frame_of
+from lift2to3.motion import Keypoints, Motion
+from lift2to3.pipeline.check_setup import check_setup
+from lift2to3.pipeline.observations import canonical_observations
+from lift2to3.pipeline.windows import resample_observations, resample_points, supported, window_starts
+from lift2to3.skeletons import CANONICAL
+
+SMOOTHED_FRAMES = 5
+"""At 30 fps: takes the seams of 4-frame tokens away, changes true motion by under 1 mm."""
+
+CALL_SIZES = (1, 2, 4)
+"""Windows per call: few shapes, so that few are ever compiled; more would cost memory, not save time."""
+
+_frame_of = jax.jit(frame_of, static_argnums=1)
+
+Progress = Callable[[int, int], None]
+"""Called with (windows done, windows in all)."""
+
+Part = tuple[int, Float[np.ndarray, "window joints axes"]]
+"""A window's first frame, and what was made of it."""
+
+
+class CanonicalClip(NamedTuple):
+    """What a clip shows, at the models' rate, and the frame that it is lifted in.
+
+    Attributes:
+        frame: of `lift2to3.models.multiview.frame_of`.
+        view: the camera in that frame.
+        n: (time, joints, 2) normalised image points; anything where the confidence is 0.
+        confidence: (time, joints) 0 = missing.
+    """
+
+    frame: Frame
+    view: View
+    n: Float[np.ndarray, "time joints 2"]
+    confidence: Float[np.ndarray, "time joints"]
+
+
+class Windows(NamedTuple):
+    """The windows of one call of a model.
+
+    Attributes:
+        starts: first frame of each.
+        rows: (call, window) the clip's frames that they hold. There may be more windows than starts: every
+            call has the same shape, and the last is filled up with its last window.
+        n, confidence: of these frames; past the clip's end nothing is seen.
+    """
+
+    starts: list[int]
+    rows: Int[np.ndarray, "call window"]
+    n: Float[np.ndarray, "call window joints 2"]
+    confidence: Float[np.ndarray, "call window joints"]
+
+
+def canonical_clip(keypoints: Keypoints, camera: Camera, config: MultiViewConfig) -> CanonicalClip:
+    """The user's keypoints and camera as a model sees them.
+
+    Raises:
+        ValueError: camera and keypoints that cannot belong together.
+    """
+    n, confidence = canonical_observations(keypoints, camera)
+    check_setup(camera, n, confidence)
+    n, confidence = resample_observations(n, confidence, keypoints.fps, MODEL_FPS)
+    view = View(jnp.asarray(camera.R), jnp.asarray(camera.t))
+    frame, view = jax.device_get(_frame_of(view, config))
+    return CanonicalClip(frame, view, n.astype(np.float32), confidence.astype(np.float32))
+
+
+def cut(clip: CanonicalClip, window: int) -> Iterator[Windows]:
+    """The clip in overlapping windows, a few at a time."""
+    starts = window_starts(len(clip.n), window)
+    index, count = starts[:, None] + np.arange(window), len(starts)
+    per_call = next(size for size in CALL_SIZES if size >= min(count, CALL_SIZES[-1]))
+    for first in range(0, count, per_call):
+        rows = index[np.minimum(np.arange(first, first + per_call), count - 1)]
+        seen = rows < len(clip.n)
+        within = rows.clip(0, len(clip.n) - 1)
+        confidence = clip.confidence[within] * seen[..., None]
+        yield Windows(starts[first : first + per_call].tolist(), rows, clip.n[within], confidence)
+
+
+def watched(parts: Iterator[Part], progress: Progress | None, done: int, every: int) -> Iterator[Part]:
+    """The same parts, with progress told after each: ``done`` windows of ``every`` are done before."""
+    for part in parts:
+        yield part
+        done += 1
+        if progress is not None:
+            progress(done, every)
+
+
+def as_motion(
+    points: Float[np.ndarray, "time joints 3"],
+    spread: Float[np.ndarray, "time joints"],
+    clip: CanonicalClip,
+    keypoints: Keypoints,
+) -> Motion:
+    """Points and their spread, in the clip's frame at the models' rate, as the user's motion.
+
+    Frames that no keypoint supports are NaN.
+    """
+    if len(points) >= SMOOTHED_FRAMES:
+        points = np.asarray(savgol_filter(points, SMOOTHED_FRAMES, polyorder=2, axis=0))
+    points = points @ np.asarray(clip.frame.world_from_frame).T.astype(float) + clip.frame.origin_world
+    count = len(keypoints.xy_px)
+    points = resample_points(points, MODEL_FPS, keypoints.fps, count).astype(np.float32)
+    spread = resample_points(spread, MODEL_FPS, keypoints.fps, count).clip(0.0).astype(np.float32)
+    valid = np.repeat(supported(keypoints.confidence, keypoints.fps)[:, None], len(CANONICAL), axis=1)
+    points[~valid] = np.nan
+    return Motion(points, CANONICAL, keypoints.fps, valid, spread)
