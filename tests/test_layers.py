@@ -15,6 +15,7 @@ LAYERS = (
     ("models", "data"),
     ("checkpoint",),
     ("training", "pipeline", "figure", "summary", "bone_lengths", "report", "overlay", "viewer"),
+    ("baselines",),
     ("", "cli", "__main__"),  # "" is the package itself: its public names
 )
 """Parts of the package from the bottom up. A part sees the layers below it and may see its own."""

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from tiny import experiment, mocap_clip, walk, weights_file
 
+from lift2to3 import Motion
 from lift2to3.data.packed import write_packed
-from lift2to3.skeletons import INDEX, SMPL_22, get_skeleton
+from lift2to3.skeletons import CANONICAL, INDEX, SMPL_22, get_skeleton
 
 protocol, evaluate = experiment("protocol"), experiment("evaluate")
 
@@ -100,51 +101,7 @@ def test_keypoints_are_the_trial_s_pixels_in_a_format(trials):
     np.testing.assert_allclose(moved, trial.noise_px[:, rows][~missing], atol=1e-9)
 
 
-# --- the reference row
-
-
-def test_the_mean_pose_stands_at_the_origin_and_faces_along_y():
-    pose = evaluate.mean_pose(clips())
-    np.testing.assert_allclose(pose[INDEX["pelvis"], :2], 0, atol=1e-5)
-    across = pose[INDEX["right_hip"]] - pose[INDEX["left_hip"]]
-    assert across[0] > 0.1 and abs(across[1]) < 0.03
-    assert pose[INDEX["nose"], 1] > pose[INDEX["head"], 1]
-    assert 0 < pose[:, 2].min() < 0.1 and 1.5 < pose[:, 2].max() < 1.8
-
-
-def test_the_mean_pose_does_not_depend_on_where_people_walk():
-    turned = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
-    there = np.array([5, 9, 0])
-    moved = [
-        clip._replace(points_world=(clip.points_world @ turned.T + there).astype(np.float32))
-        for clip in clips()
-    ]
-    np.testing.assert_allclose(evaluate.mean_pose(moved), evaluate.mean_pose(clips()), atol=1e-4)
-
-
-@pytest.mark.parametrize("noise", ["gt", "noisy"])
-def test_the_stiff_baseline_stands_near_the_person_on_the_floor(trials, noise):
-    method = evaluate.stiff(evaluate.mean_pose(clips()))
-    for trial in trials[::3]:
-        found = method(trial.keypoints("coco17", noise), trial.camera)
-        true = trial.clip.points_world
-        assert found.shape == true.shape and np.isfinite(found).all()
-        assert np.median(np.linalg.norm((found - true)[:, 0, :2], axis=-1)) < 1.0
-        assert -0.01 < found[..., 2].min() < 0.1
-        shape = found - found[:, :1]
-        np.testing.assert_allclose(
-            np.linalg.norm(shape[:, 15], axis=-1), np.linalg.norm(shape[0, 15]), rtol=1e-5
-        )
-
-
-def test_the_stiff_baseline_waits_where_nothing_is_seen(trials):
-    keypoints = trials[0].keypoints("coco17", "gt")
-    xy = keypoints.xy_px.copy()
-    xy[50:60] = np.nan
-    method = evaluate.stiff(evaluate.mean_pose(clips()))
-    found = method(keypoints._replace(xy_px=xy, confidence=np.isfinite(xy).all(-1) * 1.0), trials[0].camera)
-    np.testing.assert_array_equal(found[50], found[49])
-    np.testing.assert_array_equal(found[59], found[60])
+# --- scores
 
 
 @pytest.mark.parametrize("skeleton", ["smpl22", "mediapipe33"])
@@ -152,7 +109,9 @@ def test_scores_are_over_the_format_s_own_joints(trials, skeleton):
     true = trials[0].clip.points_world
     off = np.zeros_like(true)
     off[:, INDEX["mid_shoulder"]] = 1.0  # in neither format
-    scores = evaluate.score(lambda *_: true + off, trials[0], skeleton, "gt")
+    valid = np.ones(true.shape[:2], bool)
+    motion = Motion(true + off, CANONICAL, 30.0, valid, np.zeros(valid.shape))
+    scores = evaluate.score(lambda *_: motion, trials[0], skeleton, "gt")
     assert scores["mpjpe"] == pytest.approx(0, abs=1e-3) == scores["abs_mpjpe"]
     assert "mid_shoulder" not in SMPL_22
 

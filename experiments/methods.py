@@ -1,0 +1,80 @@
+"""The methods that can be compared, by name, behind one signature: keypoints and camera → motion."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, assert_never, get_args
+
+from lift2to3 import Camera, Keypoints, Lifter, Motion
+from lift2to3.data.dataset import load_clips
+
+Lift = Callable[[Keypoints, Camera], Motion]
+
+MethodName = Literal[
+    "lift", "feet unrefined", "1 step", "2 steps", "8 steps",
+    "regressor", "smplify", "lift + smplify", "stiff",
+]  # fmt: skip
+METHODS: tuple[MethodName, ...] = get_args(MethodName)
+
+_lifter = functools.cache(Lifter.from_pretrained)
+
+
+def load_method(
+    name: MethodName,
+    data: Path | None = None,
+    weights: str = "small",
+    regressor: str = "regressor",
+    steps: int | None = None,
+    samples: int = 1,
+) -> Lift:
+    """The method of that name, ready to call; nothing that others need is loaded.
+
+    Args:
+        name: the lifter; the same without the foot lifter (formats with heels and toes) or with so many
+            sampling steps; the direct regressor; optimisation from keypoints alone, or from the lifter's
+            motion; the mean pose.
+        data: a prepared folder with a train split: the mean pose is of it.
+        weights: of the lifter, a shipped name or a file.
+        regressor: weights of the regressor, likewise.
+        steps: of the lifter where the name does not say it; None is the shipped default.
+        samples: of the lifter.
+
+    Raises:
+        ValueError: no such weights, or no data where they are needed.
+        FileNotFoundError: no such file.
+    """
+    match name:
+        case "lift":
+            lifter = _lifter(weights)
+            return lambda keypoints, camera: lifter.lift(keypoints, camera, steps, samples)
+        case "feet unrefined":
+            lifter = _lifter(weights)
+            return lambda keypoints, camera: lifter.lift(keypoints, camera, steps, samples, feet=False)
+        case "1 step" | "2 steps" | "8 steps":
+            lifter, count = _lifter(weights), int(name.split()[0])
+            return lambda keypoints, camera: lifter.lift(keypoints, camera, count, samples)
+        case "regressor":
+            from lift2to3.baselines.regressor import Regressor
+
+            return Regressor.from_pretrained(regressor).lift
+        case "smplify":
+            from lift2to3.baselines.smplify import Smplify
+
+            return Smplify().lift
+        case "lift + smplify":
+            from lift2to3.baselines.smplify import Smplify
+
+            first, refine = load_method("lift", data, weights, regressor, steps, samples), Smplify().lift
+            return lambda keypoints, camera: refine(keypoints, camera, first(keypoints, camera))
+        case "stiff":
+            from lift2to3.baselines.stiff import Stiff, mean_pose
+
+            if data is None:
+                raise ValueError(
+                    "the stiff baseline is of the train split's mean pose: wanted data, found None"
+                )
+            return Stiff(mean_pose(load_clips(data, "train"))).lift
+        case _:
+            assert_never(name)

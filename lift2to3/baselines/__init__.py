@@ -1,0 +1,1 @@
+"""Baselines behind the lifter's signature."""
