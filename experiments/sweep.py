@@ -1,0 +1,262 @@
+"""What each design choice buys: the same training and scoring, one row for each thing left out or changed.
+
+    python experiments/sweep.py --data DIR --cameras cameras.json --jobs 2 --write docs/ablation.md
+
+trains and scores every row of `sweep_rows.py`, several at once, and writes the table with its plot. Rows
+share what they have in common; what is done is not done again, and a training that was stopped goes on.
+``--size small`` takes about 90 core-minutes on a CPU; ``--size full`` is for GPUs: ``--gpus 0 1 2 3``, or
+``--launcher slurm --slurm=--gres=gpu:1 --slurm=--time=24:00:00``. ``--size smoke`` shows that every row runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import numpy as np
+import tyro
+from evaluate import score
+from finetune_multiview import main as finetune
+from pretrain_2d import main as pretrain
+from protocol import load_rigs, trials
+from rich.console import Console
+from sweep_launch import run_inline, run_local, submit_slurm
+from sweep_report import write_report
+from sweep_rows import (
+    ROWS,
+    SIZES,
+    Size,
+    SizeName,
+    Task,
+    finetuning_config,
+    folder_of,
+    needs,
+    pretraining_config,
+    recipe_of,
+    result_of,
+    tasks_of,
+)
+
+from lift2to3 import Lifter
+from lift2to3.data.dataset import load_clips
+from lift2to3.metrics import combine
+from lift2to3.pipeline.disk_cache import use_disk_cache
+
+NOISES = ("gt", "noisy")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What to do, where, and how much of it at once.
+
+    Attributes:
+        data: a prepared folder with train and val splits.
+        cameras: json list of real calibrations, for the evaluation.
+        run: the folder of all runs, scores and logs; what is done there is not done again.
+        size: of models, trainings and evaluation (`sweep_rows.SIZES`).
+        only: these rows; all by default.
+        steps: finetuning steps of one budget, in place of the size's.
+        launcher: "local" starts a process a task, "slurm" a batch job a task, "inline" does one after
+            the other in this process, "report" does nothing but write what is done.
+        jobs: processes at once (local). On a CPU each gets its share of the cores.
+        gpus: devices for them, one each; then ``jobs`` is their number.
+        slurm: options of every batch job, as in ``#SBATCH``.
+        write: the table as Markdown; its plot goes beside it as png.
+        task: kind, row and seed: do this task alone. What launchers start.
+    """
+
+    data: Path
+    cameras: Path
+    run: Path = Path("runs/sweep")
+    size: SizeName = "small"
+    only: tuple[str, ...] = ()
+    steps: int | None = None
+    launcher: Literal["local", "slurm", "inline", "report"] = "local"
+    jobs: int = 1
+    gpus: tuple[int, ...] = ()
+    slurm: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    write: Path | None = None
+    task: tuple[Literal["pretrain", "finetune", "score"], str, int] | None = None
+
+
+def size_of(config: Config) -> Size:
+    """The size that was asked for."""
+    size = SIZES[config.size]
+    if config.steps is None:
+        return size
+    windows, optimiser = size.finetuning
+    return dataclasses.replace(size, finetuning=(windows, dataclasses.replace(optimiser, steps=config.steps)))
+
+
+def training_of(task: Task, config: Config) -> Any:
+    """The configuration of a task that trains."""
+    folder, size = folder_of(task, config.run), size_of(config)
+    if task.kind == "pretrain":
+        return pretraining_config(task.row, task.seed, size, config.data, folder)
+    before = needs(task, size)
+    pretrained = None if before is None else result_of(before, config.run)
+    return finetuning_config(task.row, task.seed, size, config.data, folder, pretrained)
+
+
+def description_of(task: Task, config: Config) -> dict[str, Any]:
+    """All that a task's result depends on, as json has it."""
+    size = size_of(config)
+    if task.kind != "score":
+        whole = dataclasses.asdict(training_of(task, config))
+        return json.loads(json.dumps({k: v for k, v in whole.items() if k != "run"}, default=str))
+    asked = {
+        "recipe": dataclasses.asdict(recipe_of(task.row, size)),
+        "skeletons": ROWS[task.row].skeletons,
+        "noises": NOISES, "clips": size.clips, "cameras_per_clip": size.cameras,
+        "data": config.data, "cameras": config.cameras,
+    }  # fmt: skip
+    return json.loads(json.dumps(asked, default=str))
+
+
+def check_unchanged(task: Task, config: Config) -> None:
+    """Hold a task's folder against what is asked for now.
+
+    Raises:
+        ValueError: it holds something else's results; the settings that differ are named.
+    """
+    path = folder_of(task, config.run) / "task.json"
+    if not path.exists():
+        return
+    there, asked = (_flat(d) for d in (json.loads(path.read_text()), description_of(task, config)))
+    if there == asked:
+        return
+    differ = [k for k in sorted(there | asked) if there.get(k) != asked.get(k)]
+    told = "; ".join(f"{k}: {there.get(k)} there, {asked.get(k)} asked for" for k in differ[:3])
+    more = f" and {len(differ) - 3} more" if len(differ) > 3 else ""
+    raise ValueError(
+        f"{path.parent} holds a run of another configuration ({told}{more}); "
+        "give another --run, or remove that folder"
+    )
+
+
+def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested json as path → leaf."""
+    if not isinstance(values, dict):
+        return {prefix: values}
+    return {k: v for name, value in values.items() for k, v in _flat(value, f"{prefix}{name}.").items()}
+
+
+def score_row(task: Task, config: Config) -> list[dict[str, Any]]:
+    """A row's metrics on the validation protocol: one dictionary per format and noise."""
+    size, row = size_of(config), ROWS[task.row]
+    recipe, before = recipe_of(task.row, size), needs(task, size)
+    assert before is not None
+    trained = Lifter.from_pretrained(result_of(before, config.run))
+    lifter = Lifter(trained.params, trained.model, recipe.multiview, trained.frames)
+    clips = load_clips(config.data, "val")
+    count = min(len(clips), size.clips or len(clips))
+    clips = [clips[i] for i in np.linspace(0, len(clips) - 1, count).round().astype(int)]
+    every = list(trials(clips, load_rigs(config.cameras), size.cameras))
+    lift = lambda k, c: lifter.lift(k, c, recipe.sampling_steps, feet=False)  # noqa: E731
+    rows = []
+    for skeleton in row.skeletons:
+        for noise in NOISES:
+            scores = combine(score(lift, trial, skeleton, noise) for trial in every)
+            finite = {name: value if np.isfinite(value) else None for name, value in scores.items()}
+            rows.append({"skeleton": skeleton, "noise": noise, **finite})
+    return rows
+
+
+def do(task: Task, config: Config) -> None:
+    """Do one task in this process, unless it is done; an error is left in its folder and raised again.
+
+    Raises:
+        ValueError: the folder holds a run of another configuration.
+        FileNotFoundError: what the task needs is not there.
+    """
+    folder, result = folder_of(task, config.run), result_of(task, config.run)
+    check_unchanged(task, config)
+    if result.exists():
+        return
+    before = needs(task, size_of(config))
+    if before is not None and not result_of(before, config.run).exists():
+        raise FileNotFoundError(f"{task}: {before} must be done first; {result_of(before, config.run)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "task.json").write_text(json.dumps(description_of(task, config), indent=1))
+    (folder / "failed.txt").unlink(missing_ok=True)
+    use_disk_cache()
+    jax.config.update("jax_disable_most_optimizations", config.size == "smoke")  # it compiles, mostly
+    start = time.monotonic()
+    try:
+        match task.kind:
+            case "pretrain":
+                pretrain(training_of(task, config))
+            case "finetune":
+                finetune(training_of(task, config))
+            case "score":
+                scores = score_row(task, config)
+                part = result.with_suffix(".part")
+                part.write_text(json.dumps(scores, indent=1))
+                part.replace(result)
+    except Exception as error:
+        (folder / "failed.txt").write_text(f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        cost = {"seconds": time.monotonic() - start, "cores": _cores(), "device": jax.devices()[0].platform}
+        with (folder / "cost.jsonl").open("a") as log:  # a line for each time that it was gone on with
+            log.write(json.dumps(cost) + "\n")
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def command_of(task: Task, config: Config) -> list[str]:
+    """The arguments with which this script does one task."""
+    return [
+        "--data", str(config.data), "--cameras", str(config.cameras), "--run", str(config.run),
+        "--size", config.size, *(["--steps", str(config.steps)] if config.steps is not None else []),
+        "--task", task.kind, task.row, str(task.seed),
+    ]  # fmt: skip
+
+
+def main(config: Config) -> None:
+    """Do the tasks of the rows that are asked for, and write what is done.
+
+    Raises:
+        ValueError: an unknown row, or folders that hold runs of another configuration.
+    """
+    unknown = set(config.only) - set(ROWS)
+    if unknown:
+        raise ValueError(f"--only: no row {', '.join(sorted(unknown))}; wanted some of: {', '.join(ROWS)}")
+    if config.task is not None:
+        return do(Task(*config.task), config)
+    rows, size = config.only or tuple(ROWS), size_of(config)
+    tasks = tasks_of(rows, size)
+    for task in tasks:
+        check_unchanged(task, config)
+    left = [task for task in tasks if not result_of(task, config.run).exists()]
+    before = {task: found for task in left if (found := needs(task, size)) is not None and found in left}
+    folders = {task: folder_of(task, config.run) for task in left}
+    commands = {task: command_of(task, config) for task in left}
+    console = Console()
+    console.print(f"{len(tasks) - len(left)} of {len(tasks)} tasks are done in {config.run}")
+    match config.launcher:
+        case "inline":
+            run_inline(left, before, lambda task: do(task, config), console)
+        case "local":
+            run_local(left, before, commands, folders, config.jobs, config.gpus, console)
+        case "slurm":
+            submit_slurm(left, before, commands, folders, config.run / "slurm", config.slurm, console)
+            console.print("when they are done, --launcher report writes the table")
+            return
+        case "report":
+            pass
+    write_report(rows, size, config.run, config.size, config.write, console)
+
+
+if __name__ == "__main__":
+    try:
+        main(tyro.cli(Config, description=__doc__))
+    except ValueError as error:
+        raise SystemExit(f"sweep: {error}") from error

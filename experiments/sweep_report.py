@@ -1,0 +1,326 @@
+"""The sweep's results as one table, one plot and one json: what is done, what failed, what it cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from sweep_rows import (
+    POINTMAP_PAIRS,
+    ROWS,
+    Size,
+    Task,
+    finetuning_config,
+    folder_of,
+    needs,
+    recipe_of,
+    result_of,
+    seeds_of,
+)
+
+from lift2to3.data.windows import WindowConfig
+from lift2to3.formats.whole_file import whole_file
+from lift2to3.training.state import OptimiserConfig
+
+SHOWN = {
+    "pa_mpjpe": "PA-MPJPE", "mpjpe": "MPJPE", "abs_mpjpe": "Abs-MPJPE",
+    "root_error": "root", "accel": "accel",
+}  # fmt: skip
+_COMPARED = ("mpjpe", "abs_mpjpe")
+
+Curve = list[tuple[int, float]]
+"""(step, validation root error in mm) as logged."""
+
+
+class Result(NamedTuple):
+    """What is known of a row at one seed: its scores per format and noise, or why there are none."""
+
+    scores: dict[tuple[str, str], dict[str, float | None]]
+    missing: str | None
+
+
+def result_at(row: str, seed: int, size: Size, run: Path) -> Result:
+    """A row's scores at a seed, or what became of them."""
+    task: Task | None = Task("score", row, seed)
+    path = result_of(task, run)
+    if path.exists():
+        scores = json.loads(path.read_text())
+        return Result({(one["skeleton"], one["noise"]): one for one in scores}, None)
+    while task is not None:
+        marker = folder_of(task, run) / "failed.txt"
+        if marker.exists():
+            return Result({}, f"failed ({task}): {marker.read_text()}")
+        task = needs(task, size)
+    return Result({}, "not done")
+
+
+def _json_lines(path: Path) -> list[dict[str, Any]]:
+    """What a file holds, a line each; nothing if it is not there."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def cost_of(task: Task | None, run: Path) -> tuple[float, str]:
+    """Minutes that a task took, over all times that it was gone on with, and on what."""
+    lines = [] if task is None else _json_lines(folder_of(task, run) / "cost.jsonl")
+    if not lines:
+        return 0.0, "–"
+    cores, device = lines[-1]["cores"], lines[-1]["device"]
+    where = f"{cores} core{'s' * (cores != 1)}" if device == "cpu" else device
+    return sum(line["seconds"] for line in lines) / 60, where
+
+
+def curve_of(row: str, seed: int, size: Size, run: Path) -> Curve:
+    """The validation root error of a row's finetuning, step by step; empty where there is no log."""
+    task = needs(Task("score", row, seed), size)
+    lines = [] if task is None else _json_lines(folder_of(task, run) / "metrics.jsonl")
+    error = "val_val_root_error"
+    # a run that was stopped and gone on with logs some steps twice: the later ones count
+    return sorted({line["step"]: line[error] for line in lines if error in line}.items())
+
+
+def share_of_steps(with_it: Curve, without: Curve) -> float | None:
+    """At what share of its steps the first curve reaches the second one's last error; None: never."""
+    goal = without[-1][1]
+    reached = [step for step, error in with_it if error <= goal]
+    return reached[0] / with_it[-1][0] if reached else None
+
+
+def mean_and_spread(values: Sequence[float]) -> str:
+    """Mean ± the largest distance of a value from it; one value stands alone."""
+    mean = float(np.mean(values))
+    return f"{mean:.1f}" + (f" ± {np.abs(np.array(values) - mean).max():.1f}" if len(values) > 1 else "")
+
+
+def _finite(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def table_lines(rows: Sequence[str], size: Size, run: Path) -> list[list[str]]:
+    """The table as text, a header first: a line per row and format."""
+    every = {row: [result_at(row, seed, size, run) for seed in seeds_of(row, size)] for row in ROWS}
+    header = ["row", "2D", "seeds"]
+    header += [f"{name}, {noise}" for noise in ("gt", "noisy") for name in SHOWN.values()]
+    header += ["against", *(f"Δ {SHOWN[name]}, gt" for name in _COMPARED), "steps", "minutes", "on"]
+    lines = [header]
+    for row in rows:
+        trained = needs(Task("score", row, 0), size)
+        assert trained is not None
+        config = finetuning_config(trained.row, 0, size, Path(), Path(), None)
+        costs = [cost_of(trained._replace(seed=seed), run) for seed in seeds_of(row, size)]
+        shared = "" if trained.row == row else f"as {trained.row}"
+        minutes = shared or f"{np.mean([minutes for minutes, _ in costs]):.1f}"
+        cost = [f"{config.loop.optimiser.steps}", minutes, costs[0][1]]
+        for skeleton in ROWS[row].skeletons:
+            done = [result for result in every[row] if result.missing is None]
+            cells = []
+            for noise in ("gt", "noisy"):
+                for name in SHOWN:
+                    values = _finite([result.scores[skeleton, noise][name] for result in done])
+                    cells.append(mean_and_spread(values) if values else "–")
+            other = ROWS[row].against if row != "full" else ""
+            changes = [
+                _change(every[row], every[other], skeleton, name) if other else "" for name in _COMPARED
+            ]
+            count = len(seeds_of(row, size))
+            seeds = f"{len(done)}" if len(done) == count else f"{len(done)} of {count}"
+            if any((result.missing or "").startswith("failed") for result in every[row]):
+                seeds += ", failed"
+            lines.append([row, skeleton, seeds, *cells, other, *changes, *cost])
+    return lines
+
+
+def _change(these: Sequence[Result], others: Sequence[Result], skeleton: str, name: str) -> str:
+    """Mean difference over the seeds that both have."""
+    pairs = [
+        (a.scores[skeleton, "gt"][name], b.scores[skeleton, "gt"][name])
+        for a, b in zip(these, others, strict=False)
+        if (skeleton, "gt") in a.scores and (skeleton, "gt") in b.scores
+    ]
+    differences = [a - b for a, b in pairs if a is not None and b is not None]
+    return f"{np.mean(differences):+.1f}" if differences else "–"
+
+
+def missing_lines(rows: Sequence[str], size: Size, run: Path) -> list[str]:
+    """A line for each row and seed without scores, with the reason."""
+    return [
+        f"{row}, seed {seed}: {missing}"
+        for row in rows
+        for seed in seeds_of(row, size)
+        if (missing := result_at(row, seed, size, run).missing) is not None
+    ]
+
+
+def convergence_lines(size: Size, run: Path) -> list[str]:
+    """Whether pointmaps halve the steps to the same movement error, pair by pair and seed by seed."""
+    lines = []
+    for with_it, without in POINTMAP_PAIRS:
+        for seed in sorted({*seeds_of(with_it, size)} & {*seeds_of(without, size)}):
+            ours, theirs = (curve_of(row, seed, size, run) for row in (with_it, without))
+            if not (_whole(ours, with_it, size) and _whole(theirs, without, size)):
+                lines.append(f"“{with_it}” and “{without}”, seed {seed}: not both trained to the end")
+                continue
+            share = share_of_steps(ours, theirs)
+            reached = "never" if share is None else f"at {100 * share:.0f} % of the steps"
+            verdict = "holds" if share is not None and share < 0.5 else "does not hold"
+            lines.append(
+                f"“{with_it}”, seed {seed}: without pointmaps the run ends at {theirs[-1][1]:.0f} mm; with "
+                f"them that is reached {reached}, and the end is {ours[-1][1]:.0f} mm: the claim {verdict}"
+            )
+    once, twice = (curve_of(row, 0, size, run) for row in ("full", "without pointmaps, twice the steps"))
+    if _whole(once, "full", size) and _whole(twice, "without pointmaps, twice the steps", size):
+        verdict = "holds" if once[-1][1] <= twice[-1][1] else "does not hold"
+        lines.append(
+            "As in the paper's table, half the steps with pointmaps against all of them without, seed 0: "
+            f"{once[-1][1]:.0f} mm against {twice[-1][1]:.0f} mm: the claim {verdict}"
+        )
+    return lines
+
+
+def _whole(curve: Curve, row: str, size: Size) -> bool:
+    steps = recipe_of(row, size).budgets * size.finetuning[1].steps
+    return bool(curve) and curve[-1][0] == steps
+
+
+_PAGE = """\
+# What each design choice buys
+
+Written by `experiments/sweep.py --size {size_name}`; its rows are defined in `experiments/sweep_rows.py`.
+
+Every row is the same model, training and scoring but for what its name says. Model: {depth} blocks × {width}.
+Pretraining: {pretraining}. Finetuning: {finetuning} (“twice the steps”: twice as many).
+Scored on {clips} × {cameras} of protocol 1. All runs together took {minutes:.0f} core-minutes.
+
+Errors in mm, accel in m/s²; gt and noisy are the protocol's 2D. ± is the largest distance of a seed from
+the mean of the seeds, each with its own pretraining, batches and noise; a row of one seed is seed 0. Δ is
+the mean difference from the row “against” over the seeds that both have (negative: better than it). A
+difference smaller than the spread between seeds says nothing. Minutes are of finetuning alone.
+
+{table}
+
+{missing}## Do pointmaps halve the training?
+
+The paper's claim: with ground pointmaps the model gets to the movement error of the one without in less
+than half of its steps. The error here is the root's: one-step samples of the averaged weights on fixed
+validation windows with exact 2D. Each run's learning rate falls to the end of its own steps, which makes
+an early crossing harder. “paper-like” is without our billboard and foot hits, which may tell what the
+pointmaps tell.
+
+{claim}
+
+![Errors of every row, and the validation root error over the steps]({plot})
+"""
+
+
+def markdown(rows: Sequence[str], size: Size, size_name: str, run: Path, plot: str) -> str:
+    """The page: what was done, the table, the claim, the plot."""
+    header, *body = table_lines(rows, size, run)
+    table = ["| " + " | ".join(header) + " |", "|---|---|" + "---:|" * (len(header) - 2)]
+    table += ["| " + " | ".join(line) + " |" for line in body]
+    costs = [
+        json.loads(line) for path in run.glob("*/*/cost.jsonl") for line in path.read_text().splitlines()
+    ]
+    missing = missing_lines(rows, size, run)
+    return _PAGE.format(
+        size_name=size_name,
+        depth=size.model.depth,
+        width=size.model.width,
+        pretraining=_length(*size.pretraining),
+        finetuning=_length(*size.finetuning),
+        clips="all validation clips" if size.clips is None else f"{size.clips} validation clips",
+        cameras=f"{size.cameras} camera{'s' * (size.cameras != 1)}",
+        minutes=sum(cost["seconds"] * cost["cores"] for cost in costs) / 60,
+        table="\n".join(table),
+        missing="".join(
+            ["## Rows without scores\n\n", *(f"- {m}\n" for m in missing), "\n"] if missing else []
+        ),
+        claim="\n".join(f"- {line}." for line in convergence_lines(size, run)),
+        plot=plot,
+    )
+
+
+def _section(title: str, items: Sequence[str]) -> str:
+    return f"## {title}\n\n" + "".join(f"- {item}\n" for item in items) + "\n" if items else ""
+
+
+def _length(windows: WindowConfig, optimiser: OptimiserConfig) -> str:
+    return f"{optimiser.steps} steps of {windows.batch} windows of {windows.frames} frames"
+
+
+def draw(rows: Sequence[str], size: Size, run: Path, path: Path) -> None:
+    """The plot: each row's MPJPE and Abs-MPJPE, a dot a seed, and the convergence curves."""
+    from matplotlib.figure import Figure
+
+    pairs = len(POINTMAP_PAIRS)
+    figure = Figure(figsize=(11, 0.28 * len(rows) + 5), layout="constrained")
+    grid = figure.add_gridspec(2, 2 * pairs, height_ratios=[0.28 * len(rows) + 1, 3.2])
+    for k, name in enumerate(("mpjpe", "abs_mpjpe")):
+        axes = figure.add_subplot(grid[0, k * pairs : (k + 1) * pairs])
+        for height, row in enumerate(rows):
+            for seed in seeds_of(row, size):
+                scores = result_at(row, seed, size, run).scores
+                for noise, colour in (("gt", "tab:blue"), ("noisy", "tab:orange")):
+                    value = scores.get(("smpl22", noise), {}).get(name)
+                    if value is not None:
+                        label = noise if (height, seed) == (0, 0) else None
+                        axes.plot(value, height, "o", color=colour, markersize=4, label=label)
+        axes.set(xlabel=f"{SHOWN[name]}, mm", ylim=(len(rows) - 0.5, -0.5))
+        axes.set_yticks(range(len(rows)), rows if k == 0 else [""] * len(rows))
+        axes.grid(alpha=0.3)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend()
+    for k, pair in enumerate(POINTMAP_PAIRS):
+        axes = figure.add_subplot(grid[1, 2 * k : 2 * k + 2])
+        for row, colour in zip(pair, ("tab:blue", "tab:red"), strict=True):
+            for seed in seeds_of(row, size):
+                curve = curve_of(row, seed, size, run)
+                label = row if seed == 0 else None
+                axes.plot(*np.array(curve).reshape(-1, 2).T, color=colour, label=label, linewidth=1)
+        axes.set(xlabel="step", yscale="log", ylabel="validation root error, mm" if k == 0 else "")
+        axes.grid(alpha=0.3, which="both")
+        axes.legend(fontsize="small")
+    with whole_file(path) as part:
+        figure.savefig(part, dpi=110, format="png")
+
+
+def write_report(
+    rows: Sequence[str], size: Size, run: Path, size_name: str, write: Path | None, console: Console
+) -> None:
+    """Show the table; write the json of all into the run folder and, if asked for, the page with its plot."""
+    header, *body = table_lines(rows, size, run)
+    shown = [
+        0,
+        1,
+        2,
+        *(header.index(f"{name}, {noise}") for noise in ("gt", "noisy") for name in SHOWN.values()),
+    ]
+    table = Table(*(header[k].replace(", ", "\n") for k in shown))
+    for line in body:
+        table.add_row(*(line[k] for k in shown))
+    console.print(table)
+    for line in [*missing_lines(rows, size, run), *convergence_lines(size, run)]:
+        console.print(line, markup=False)
+    everything: Mapping[str, Any] = {
+        row: [
+            {
+                "seed": seed,
+                "missing": (found := result_at(row, seed, size, run)).missing,
+                "scores": list(found.scores.values()),
+                "curve": curve_of(row, seed, size, run),
+                "minutes": cost_of(needs(Task("score", row, seed), size), run)[0],
+            }
+            for seed in seeds_of(row, size)
+        ]
+        for row in rows
+    }
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "ablation.json").write_text(json.dumps(everything, indent=1))
+    if write is not None:
+        plot = write.with_suffix(".png")
+        draw(rows, size, run, plot)
+        with whole_file(write) as part:
+            part.write_text(markdown(rows, size, size_name, run, plot.name))
