@@ -77,7 +77,7 @@ def lift(
         direction: what R and t do, where the camera file does not state it.
         weights: the shipped checkpoint's name, or a .safetensors file of your own.
         steps: denoising steps; one by default, more make the motion a little smoother.
-        samples: how many motions to imagine; the result is their mean, and spread their deviation.
+        samples: how many motions to imagine; the result is their mean.
         seed: of the noise: the same seed gives the same motion.
         feet: refine the feet where the keypoints show heels and toes.
         overlay: the video that the keypoints are from: writes overlay.mp4, the same with the skeleton.

@@ -36,8 +36,10 @@ class Motion(NamedTuple):
         joint_names: the canonical names, in array order.
         fps: frames per second, that of the keypoints it came from.
         valid: (time, joints) bool; False where nothing supports the point.
-        spread: (time, joints) metres: how uncertain the point is (one standard deviation over
-            samples; with one sample, over the views' rays around the triangulated point).
+        spread: (time, joints) metres: the root of the expected square distance from the truth in the
+            world, all directions together (`lift2to3.pipeline.spread`). Most of it is shared by all points
+            of a frame and lies along the camera's ray. NaN where unknown. Weights without a calibration:
+            the spread of the views' rays and of the samples, which is several times smaller.
     """
 
     joints_world: np.ndarray

@@ -41,7 +41,7 @@ class FitConfig:
     """How firmly each term pulls: standard deviations, so metres and radians.
 
     Attributes:
-        point_m: of a point with no spread of its own.
+        point_m: of a point whose spread is the clip's median or less; of others as many times more.
         depth: how many times less certain a point is along the ray that saw it than across.
         prior: weight of the pose prior beside one frame's points.
         prior_floor_rad: added to every deviation of the prior: none of a pose's numbers is that sure.
@@ -168,8 +168,15 @@ def _precision(
     camera: Camera | None,
     config: FitConfig,
 ) -> Float[np.ndarray, "time 38 3 3"]:
-    """How firmly each point is known: round, or drawn out along the ray that saw it."""
-    own = np.where(valid, 1.0 / (config.point_m**2 + np.nan_to_num(spread) ** 2), 1e-2 / config.point_m**2)
+    """How firmly each point is known: round, or drawn out along the ray that saw it.
+
+    A spread tells which points to trust less than the clip's others, no more: most of it is where the whole
+    body stands, which bends no joint.
+    """
+    known = spread[valid & np.isfinite(spread)]
+    typical = float(np.median(known)) if known.size else 0.0
+    times = np.maximum(np.nan_to_num(spread) / typical, 1.0) if typical > 0 else np.ones_like(spread)
+    own = np.where(valid, (config.point_m * times) ** -2.0, 1e-2 / config.point_m**2)
     precision = own[..., None, None] * np.eye(3)
     if keypoints is None or camera is None:
         return precision

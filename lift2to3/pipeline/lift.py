@@ -32,6 +32,7 @@ from lift2to3.pipeline.canonical_clip import (
 from lift2to3.pipeline.disk_cache import use_disk_cache
 from lift2to3.pipeline.refine_feet import shipped_refiner, shows_feet
 from lift2to3.pipeline.sample import compiled_sampler
+from lift2to3.pipeline.spread import SpreadCalibration, calibrated
 from lift2to3.pipeline.windows import blend, window_starts
 from lift2to3.representation import CHANNELS
 
@@ -49,6 +50,7 @@ class Lifter:
         multiview: how its views are set up.
         frames: length of a window at 30 fps, as trained.
         mirror: average each prediction with that of the mirrored observations; twice the work.
+        spread: how raw spreads become expected errors; None leaves them raw.
 
     Raises:
         ValueError: parameters of another configuration.
@@ -61,9 +63,11 @@ class Lifter:
         multiview: MultiViewConfig,
         frames: int,
         mirror: bool = True,
+        spread: SpreadCalibration | None = None,
     ):
         """Check the parameters against the model that the configuration describes."""
         self.model, self.multiview, self.frames, self.mirror = model, multiview, frames, mirror
+        self.spread = spread
         self.graph, wanted = describe(model)
         check_shapes(params, wanted, "lifter")
         self.params = jax.device_put(dict(params))
@@ -95,7 +99,9 @@ class Lifter:
         model = config_from_dict(DenoiserConfig, loaded.config["model"], str(path))
         told = LATER_SWITCHES | loaded.config["multiview"]
         multiview = config_from_dict(MultiViewConfig, told, str(path))
-        return cls(loaded.params, model, multiview, int(loaded.config["frames"]))
+        told = loaded.config.get("spread")
+        spread = None if told is None else config_from_dict(SpreadCalibration, told, str(path))
+        return cls(loaded.params, model, multiview, int(loaded.config["frames"]), spread=spread)
 
     def lift(
         self,
@@ -113,8 +119,7 @@ class Lifter:
             keypoints: what `lift2to3.as_keypoints` returns.
             camera: the camera that saw them; its extrinsics define the world.
             steps: denoising steps; None for the default.
-            samples: how many motions to sample; their mean is returned, their standard deviation
-                is the spread.
+            samples: how many motions to sample; their mean is returned.
             seed: of the samples.
             progress: called as windows get done.
             feet: refine the feet (`lift2to3.pipeline.refine_feet`) where the format shows heels and toes.
@@ -129,6 +134,8 @@ class Lifter:
         clip = canonical_clip(keypoints, camera, self.multiview)
         points, spread = self._sample(clip, steps, samples, seed, progress)
         motion = as_motion(points, spread, clip, keypoints)
+        if self.spread is not None:
+            motion = calibrated(motion, camera, self.spread)
         if feet and shows_feet(keypoints.skeleton):
             return shipped_refiner().refine_points(motion, keypoints, camera)
         return motion
@@ -136,18 +143,20 @@ class Lifter:
     def _sample(
         self, clip: CanonicalClip, steps: int, samples: int, seed: int, progress: Progress | None
     ) -> tuple[Float[np.ndarray, "time joints 3"], Float[np.ndarray, "time joints"]]:
-        """Points and spread in the frame of the lift, at the model's rate."""
+        """Points and raw spread in the frame of the lift, at the model's rate.
+
+        The spread is over samples and rays: the root of the samples' variance and the mean square distance
+        of the rays that each is made of.
+        """
         count, frames = len(window_starts(len(clip.n), self.frames)), len(clip.n)
         total, square = np.zeros(0), np.zeros(0)
         for sample in range(samples):
             parts = self._lifted_windows(clip, steps, [seed, sample])
             mean = blend(watched(parts, progress, sample * count, samples * count), frames)
-            if samples == 1:
-                return mean[..., :3], mean[..., 3]
             total, square = (total + mean, square + mean**2) if sample else (mean, mean**2)
         points = total[..., :3] / samples
-        variance = (square[..., :3] - samples * points**2).clip(0.0).sum(-1) / (samples - 1)
-        return points, np.sqrt(variance)
+        variance = (square[..., :3] - samples * points**2).clip(0.0).sum(-1) / max(samples - 1, 1)
+        return points, np.sqrt(variance + square[..., 3] / samples)
 
     def _lifted_windows(self, clip: CanonicalClip, steps: int, seed: list[int]) -> Iterator[Part]:
         """Each window's first frame, and its points and spread side by side."""
