@@ -7,7 +7,8 @@ The json files are what ``experiments/evaluate.py``, ``tools/real_check.py`` and
 write, of the foot lifter ``experiments/evaluate_feet.py``, ``experiments/foot_ablation.py`` and
 ``benchmarks/refine_feet.py``. They are merged into ``lift2to3/weights/NAME.scores.json``; the parts between
 the ``scores`` markers of ``lift2to3/weights/NAME.md`` and the ``NAME`` markers of README.md are then written
-anew from that. Without any of them the two texts are written again from the scores at hand.
+anew from that, and of methods on validation clips docs/methods.png. Without any of them all is written again
+from the scores at hand.
 """
 
 from __future__ import annotations
@@ -103,6 +104,25 @@ def render(scores: dict[str, Any], brief: bool = False) -> str:
     return "\n".join(parts).rstrip()
 
 
+def draw_methods(rows: list[dict[str, Any]], path: Path, skeleton: str = "smpl22") -> None:
+    """The methods side by side on one format: bars for exact 2D, dots for noisy 2D."""
+    from matplotlib.figure import Figure
+
+    metrics = ("pa_mpjpe", "mpjpe", "abs_mpjpe", "accel")
+    scores = {(row["method"], row["noise"]): row for row in rows if row["skeleton"] == skeleton}
+    methods = list(dict.fromkeys(method for method, _ in scores))
+    figure = Figure(figsize=(11, 0.4 * len(methods) + 1.2), layout="constrained")
+    for axes, metric in zip(figure.subplots(1, len(metrics), sharey=True), metrics, strict=True):
+        exact, noisy = ([scores[method, noise][metric] for method in methods] for noise in ("gt", "noisy"))
+        axes.barh(methods, exact, color=["tab:blue"] + ["tab:gray"] * (len(methods) - 1), label="exact 2D")
+        axes.plot(noisy, methods, "o", color="tab:orange", markersize=5, label="noisy 2D")
+        axes.set(xlabel=f"{COLUMNS[metric]}" + ("" if metric == "accel" else ", mm"))
+        axes.grid(axis="x", alpha=0.3)
+    axes.invert_yaxis()
+    axes.legend(fontsize="small", loc="lower right")
+    figure.savefig(path, dpi=110)
+
+
 def feet_tables(feet: dict[str, Any], brief: bool) -> list[str]:
     """The foot lifter beside the initial feet and the baseline, a row per case, 2D and method."""
     lines = [
@@ -164,6 +184,8 @@ def main(config: Config) -> None:
     )
     for path, marker, body in texts:
         path.write_text(fill(path.read_text(), body, path.name, marker))
+    if "val" in scores:
+        draw_methods(scores["val"]["rows"], ROOT / "docs" / "methods.png")
 
 
 if __name__ == "__main__":
