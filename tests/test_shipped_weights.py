@@ -5,6 +5,7 @@ import pytest
 from tiny import camera, film, walk
 
 import lift2to3 as l23
+from lift2to3.baselines.regressor import Regressor
 from lift2to3.metrics import abs_mpjpe, mpjpe
 from lift2to3.pipeline.lift import WEIGHTS_FOLDER
 from lift2to3.skeletons import INDEX, SMPL_22
@@ -14,7 +15,7 @@ ABS_MPJPE_MM = 90.0
 DEEPEST_SOLE_MM = 100.0
 """How deep under the floor a foot may get."""
 
-WEIGHTS = WEIGHTS_FOLDER / "small.safetensors"
+SHIPPED = ("small", "regressor")
 
 
 @pytest.fixture(scope="module")
@@ -24,14 +25,19 @@ def lifted() -> tuple[np.ndarray, l23.Motion]:
     return points, l23.lift(film(points, camera(), "halpe26"), camera())
 
 
-def test_the_weights_are_small_and_have_a_card():
-    assert WEIGHTS.stat().st_size <= 20e6
-    card = WEIGHTS.with_suffix(".md").read_text()
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_weights_are_small_and_have_a_card(name):
+    weights = WEIGHTS_FOLDER / f"{name}.safetensors"
+    assert weights.stat().st_size <= 20e6
+    card = weights.with_suffix(".md").read_text()
     assert "licence" in card.lower() and len(card) > 300
 
 
-def test_a_walk_is_lifted_within_the_stated_errors(lifted):
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_walk_is_lifted_within_the_stated_errors(lifted, name):
     points, motion = lifted
+    if name == "regressor":
+        motion = Regressor.from_pretrained().lift(film(points, camera(), "halpe26"), camera())
     assert motion.valid.all()
     body = slice(len(SMPL_22))
     found, true = motion.joints_world[:, body].astype(float), points[:, body]
