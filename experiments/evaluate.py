@@ -40,6 +40,7 @@ class Config:
         methods: what `methods.load_method` knows.
         steps, samples: of the lifter; None is the shipped default.
         limit: at most so many clips, evenly chosen; None is all of them.
+        cameras_per_clip: the protocol's first so many of each clip's four.
         out: json to write.
     """
 
@@ -54,6 +55,7 @@ class Config:
     steps: int | None = None
     samples: int = 1
     limit: int | None = None
+    cameras_per_clip: int = 4
     out: Path | None = None
 
 
@@ -81,7 +83,7 @@ def evaluate(config: Config) -> list[dict[str, object]]:
     clips = load_clips(config.data, config.split)
     if config.limit is not None and config.limit < len(clips):
         clips = [clips[i] for i in np.linspace(0, len(clips) - 1, config.limit).round().astype(int)]
-    every = list(trials(clips, load_rigs(config.cameras)))
+    every = list(trials(clips, load_rigs(config.cameras), config.cameras_per_clip))
     rows: list[dict[str, object]] = []
     for method in config.methods:
         lift = load_method(

@@ -252,7 +252,8 @@ def main(config: Config) -> None:
             return
         case "report":
             pass
-    write_report(rows, size, config.run, config.size, config.write, console)
+    asked = config.size if config.steps is None else f"{config.size} --steps {config.steps}"
+    write_report(rows, size, config.run, asked, config.write, console)
 
 
 if __name__ == "__main__":

@@ -198,7 +198,8 @@ Scored on {clips} × {cameras} of protocol 1. All runs together took {minutes:.0
 Errors in mm, accel in m/s²; gt and noisy are the protocol's 2D. ± is the largest distance of a seed from
 the mean of the seeds, each with its own pretraining, batches and noise; a row of one seed is seed 0. Δ is
 the mean difference from the row “against” over the seeds that both have (negative: better than it). A
-difference smaller than the spread between seeds says nothing. Minutes are of finetuning alone.
+difference smaller than the spread between seeds says nothing. Minutes are of finetuning alone, by the clock of
+a machine that may have done other work beside it.
 
 {table}
 
@@ -280,7 +281,7 @@ def draw(rows: Sequence[str], size: Size, run: Path, path: Path) -> None:
                 curve = curve_of(row, seed, size, run)
                 label = row if seed == 0 else None
                 axes.plot(*np.array(curve).reshape(-1, 2).T, color=colour, label=label, linewidth=1)
-        axes.set(xlabel="step", yscale="log", ylabel="validation root error, mm" if k == 0 else "")
+        axes.set(xlabel="step", ylabel="validation root error, mm" if k == 0 else "")
         axes.grid(alpha=0.3, which="both")
         axes.legend(fontsize="small")
     with whole_file(path) as part:

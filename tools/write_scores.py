@@ -1,13 +1,14 @@
 """Put measured scores into the README and a model card: no figure there is typed by hand.
 
     python tools/write_scores.py --val val.json --train train.json --real real_check.json --speed speed.json
+    python tools/write_scores.py --methods methods.json
     python tools/write_scores.py --weights foot --feet feet.json --ablation ablation.json --rates rates.json
 
 The json files are what ``experiments/evaluate.py``, ``tools/real_check.py`` and ``benchmarks/lift.py``
 write, of the foot lifter ``experiments/evaluate_feet.py``, ``experiments/foot_ablation.py`` and
 ``benchmarks/refine_feet.py``. They are merged into ``lift2to3/weights/NAME.scores.json``; the parts between
 the ``scores`` markers of ``lift2to3/weights/NAME.md`` and the ``NAME`` markers of README.md are then written
-anew from that, and of methods on validation clips docs/methods.png. Without any of them all is written again
+anew from that, and docs/methods.png. Without any of them all is written again
 from the scores at hand.
 """
 
@@ -22,7 +23,7 @@ from typing import Any
 import tyro
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("val", "train", "real", "speed", "feet", "ablation", "rates")
+PARTS = ("val", "methods", "train", "real", "speed", "feet", "ablation", "rates")
 COLUMNS = {
     "pa_mpjpe": "PA-MPJPE", "mpjpe": "MPJPE", "abs_mpjpe": "Abs-MPJPE", "w_mpjpe_100": "W-MPJPE",
     "wa_mpjpe_100": "WA-MPJPE", "root_error": "root", "rte": "RTE %", "accel": "accel m/s²",
@@ -37,6 +38,7 @@ class Config:
 
     weights: str = "small"
     val: Path | None = None
+    methods: Path | None = None
     train: Path | None = None
     real: Path | None = None
     speed: Path | None = None
@@ -69,6 +71,13 @@ def render(scores: dict[str, Any], brief: bool = False) -> str:
             *scores_table(scores["val"]["rows"]),
             "",
         ]
+    if "methods" in scores:
+        cameras = scores["methods"]["config"]["cameras_per_clip"]
+        parts += [
+            f"All methods on the same trials, cameras a clip: {cameras} (`experiments/evaluate.py`):",
+            "",
+        ]
+        parts += [*scores_table(scores["methods"]["rows"]), ""]
     if "train" in scores:
         parts += ["The same on training clips (the gap is what more data would close):", ""]
         parts += [*scores_table(scores["train"]["rows"]), ""]
@@ -104,12 +113,12 @@ def render(scores: dict[str, Any], brief: bool = False) -> str:
     return "\n".join(parts).rstrip()
 
 
-def draw_methods(rows: list[dict[str, Any]], path: Path, skeleton: str = "smpl22") -> None:
-    """The methods side by side on one format: bars for exact 2D, dots for noisy 2D."""
+def draw_methods(rows: list[dict[str, Any]], path: Path) -> None:
+    """The methods side by side: bars for exact 2D, dots for noisy 2D."""
     from matplotlib.figure import Figure
 
     metrics = ("pa_mpjpe", "mpjpe", "abs_mpjpe", "accel")
-    scores = {(row["method"], row["noise"]): row for row in rows if row["skeleton"] == skeleton}
+    scores = {(row["method"], row["noise"]): row for row in rows}
     methods = list(dict.fromkeys(method for method, _ in scores))
     figure = Figure(figsize=(11, 0.4 * len(methods) + 1.2), layout="constrained")
     for axes, metric in zip(figure.subplots(1, len(metrics), sharey=True), metrics, strict=True):
@@ -184,8 +193,8 @@ def main(config: Config) -> None:
     )
     for path, marker, body in texts:
         path.write_text(fill(path.read_text(), body, path.name, marker))
-    if "val" in scores:
-        draw_methods(scores["val"]["rows"], ROOT / "docs" / "methods.png")
+    if "methods" in scores:
+        draw_methods(scores["methods"]["rows"], ROOT / "docs" / "methods.png")
 
 
 if __name__ == "__main__":
