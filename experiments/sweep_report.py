@@ -198,8 +198,8 @@ Scored on {clips} × {cameras} of protocol 1. All runs together took {minutes:.0
 Errors in mm, accel in m/s²; gt and noisy are the protocol's 2D. ± is the largest distance of a seed from
 the mean of the seeds, each with its own pretraining, batches and noise; a row of one seed is seed 0. Δ is
 the mean difference from the row “against” over the seeds that both have (negative: better than it). A
-difference smaller than the spread between seeds says nothing. Minutes are of finetuning alone, by the clock of
-a machine that may have done other work beside it.
+difference smaller than the spread between seeds says nothing. Minutes are of finetuning alone, by the clock
+of a machine that may have done other work beside it.
 
 {table}
 
