@@ -90,6 +90,25 @@ def test_lift_writes_motion_and_picture_and_sums_up(
     assert len(said.splitlines()) < 24  # one screen
 
 
+def test_refine_goes_on_from_the_lifted_motion(
+    tmp_path: Path, inputs: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts = []
+
+    def refined(self: Any, keypoints: Any, camera: Any, start: Motion, progress: Any) -> Motion:
+        starts.append(start)
+        progress(1, 2)
+        return start._replace(joints_world=start.joints_world + 1)
+
+    monkeypatch.setattr("lift2to3.baselines.smplify.Smplify.lift", refined)
+    folders = [str(tmp_path / name) for name in ("plain", "refined")]
+    for folder, flags in zip(folders, ([], ["--refine"]), strict=True):
+        assert cli.main(["lift", inputs[0], "--camera", inputs[1], "--out", folder, *flags]) == 0
+    plain, refined_motion = (load_motion(Path(folder) / "motion.npz").joints_world for folder in folders)
+    assert len(starts) == 1
+    np.testing.assert_allclose(refined_motion, plain + 1, atol=1e-6)
+
+
 def test_unstated_things_are_said(
     tmp_path: Path, inputs: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 import lift2to3 as l23
+from lift2to3.baselines.smplify import Smplify
 from lift2to3.metrics import abs_mpjpe, mpjpe, pa_mpjpe, root_error
 from lift2to3.motion import Motion, load_arrays
 from lift2to3.skeletons import BONES, FOOT_POINTS, INDEX, PARENTS, get_skeleton
@@ -47,6 +48,7 @@ class Config:
         weights: a shipped checkpoint's name or a file.
         steps: sampling steps; None takes the checkpoint's own.
         seed: of the sampling.
+        refine: then fit a posed body to the keypoints, as ``lift2to3 lift --refine`` does.
     """
 
     data: Path
@@ -54,6 +56,7 @@ class Config:
     weights: str = "small"
     steps: int | None = None
     seed: int = 0
+    refine: bool = False
 
 
 def canonical_rows(capture: dict[str, np.ndarray]) -> list[int]:
@@ -142,6 +145,8 @@ def main(config: Config) -> dict[str, dict[str, float]]:
         xy, confidence = detections[..., :2], np.clip(detections[..., 2], 0, 1)
         keypoints = l23.as_keypoints(xy, confidence, "body25b", float(capture["fps"]))
         motion = lifter.lift(keypoints, camera, steps=config.steps, seed=config.seed)
+        if config.refine:
+            motion = Smplify().lift(keypoints, camera, motion)
         observed = float((keypoints.confidence > 0).mean())
         results[str(name)] = compare(motion, rows, truth, observed)
         draw(

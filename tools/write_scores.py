@@ -1,7 +1,7 @@
 """Put measured scores into the README and a model card: no figure there is typed by hand.
 
     python tools/write_scores.py --val val.json --train train.json --real real_check.json --speed speed.json
-    python tools/write_scores.py --methods methods.json
+    python tools/write_scores.py --methods methods.json --real-refined refined/real_check.json
     python tools/write_scores.py --weights foot --feet feet.json --ablation ablation.json --rates rates.json
 
 The json files are what ``experiments/evaluate.py``, ``tools/real_check.py`` and ``benchmarks/lift.py``
@@ -23,7 +23,7 @@ from typing import Any
 import tyro
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("val", "methods", "train", "real", "speed", "feet", "ablation", "rates")
+PARTS = ("val", "methods", "train", "real", "real_refined", "speed", "feet", "ablation", "rates")
 COLUMNS = {
     "pa_mpjpe": "PA-MPJPE", "mpjpe": "MPJPE", "abs_mpjpe": "Abs-MPJPE", "w_mpjpe_100": "W-MPJPE",
     "wa_mpjpe_100": "WA-MPJPE", "root_error": "root", "rte": "RTE %", "accel": "accel m/s²",
@@ -41,6 +41,7 @@ class Config:
     methods: Path | None = None
     train: Path | None = None
     real: Path | None = None
+    real_refined: Path | None = None
     speed: Path | None = None
     feet: Path | None = None
     ablation: Path | None = None
@@ -60,6 +61,19 @@ def scores_table(rows: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
+def real_table(cameras: dict[str, Any]) -> list[str]:
+    """A row per camera of the real capture."""
+    lines = [
+        "| camera | root m | MPJPE mm | PA-MPJPE mm | Abs-MPJPE mm | lowest foot m |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for camera, row in cameras.items():
+        millimetres = (f"{row[name]:.0f}" for name in ("mpjpe_mm", "pa_mpjpe_mm", "abs_mpjpe_mm"))
+        cells = [camera, f"{row['root_error_m']:.2f}", *millimetres, f"{row['lowest_foot_m']:.2f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
 def render(scores: dict[str, Any], brief: bool = False) -> str:
     """All scores as markdown; ``brief`` leaves the feet's details to the card."""
     parts = []
@@ -74,7 +88,8 @@ def render(scores: dict[str, Any], brief: bool = False) -> str:
     if "methods" in scores:
         cameras = scores["methods"]["config"]["cameras_per_clip"]
         parts += [
-            f"All methods on the same trials, cameras a clip: {cameras} (`experiments/evaluate.py`):",
+            "All methods on the same trials "
+            f"(`evaluate.py --cameras-per-clip {cameras} --methods …`; “lift + smplify” is `lift --refine`):",
             "",
         ]
         parts += [*scores_table(scores["methods"]["rows"]), ""]
@@ -86,14 +101,11 @@ def render(scores: dict[str, Any], brief: bool = False) -> str:
             "Real detections, one camera at a time, against the triangulation of all four "
             "(`tools/real_check.py`; this capture also settled what BODY_25B's neck means):",
             "",
-            "| camera | root m | MPJPE mm | PA-MPJPE mm | Abs-MPJPE mm | lowest foot m |",
-            "|---|---:|---:|---:|---:|---:|",
+            *real_table(scores["real"]),
+            "",
         ]
-        for camera, row in scores["real"].items():
-            millimetres = (f"{row[name]:.0f}" for name in ("mpjpe_mm", "pa_mpjpe_mm", "abs_mpjpe_mm"))
-            cells = [camera, f"{row['root_error_m']:.2f}", *millimetres, f"{row['lowest_foot_m']:.2f}"]
-            parts.append("| " + " | ".join(cells) + " |")
-        parts.append("")
+    if "real_refined" in scores:
+        parts += ["The same with `--refine`:", "", *real_table(scores["real_refined"]), ""]
     if "speed" in scores:
         parts += ["Speed on 2 CPU cores (`benchmarks/lift.py`):", "", "| what | |", "|---|---:|"]
         for what, value in scores["speed"].items():

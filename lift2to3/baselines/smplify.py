@@ -39,7 +39,7 @@ from lift2to3.geometry.rigs import Frame
 from lift2to3.models.multiview import MultiViewConfig
 from lift2to3.motion import Keypoints, Motion
 from lift2to3.pipeline.body_prior import load_body_prior
-from lift2to3.pipeline.canonical_clip import as_motion, canonical_clip
+from lift2to3.pipeline.canonical_clip import Progress, as_motion, canonical_clip
 from lift2to3.pipeline.disk_cache import use_disk_cache
 from lift2to3.pipeline.fit_body import fit_body
 from lift2to3.pipeline.windows import resample_points
@@ -60,17 +60,24 @@ class Smplify:
         self.config = config or SmplifyConfig()
         self.prior = pose_prior(self.config)
 
-    def lift(self, keypoints: Keypoints, camera: Camera, start: Motion | None = None) -> Motion:
+    def lift(
+        self,
+        keypoints: Keypoints,
+        camera: Camera,
+        start: Motion | None = None,
+        progress: Progress | None = None,
+    ) -> Motion:
         """Absolute 3D motion of the person whose keypoints these are.
 
         The spread is that of the energy's Gaussian approximation at its minimum (Laplace's): what
-        keypoints, prior and smoothness leave open once the heading is right.
+        keypoints, prior and smoothness leave open once the heading is right. A start's own spread is kept.
 
         Args:
             keypoints: what `lift2to3.as_keypoints` returns.
             camera: the camera that saw them; its extrinsics define the world.
             start: a motion of these keypoints, such as a lifter's: its points are where the search would
                 end, and pull as firmly as their spread and `SmplifyConfig.start_m` say.
+            progress: called as windows get done, after the search.
 
         Raises:
             ValueError: camera and keypoints that cannot belong together, or a start of another length.
@@ -90,7 +97,9 @@ class Smplify:
             clip, poses, bones = self._started(clip, _in_frame(start, seen.frame))
             shape = common_shape(clip, poses, bones, self.prior, self.config)
         precision = shape_precision(self.config, start is not None)
-        return as_motion(*self._refined(clip, poses, bones, shape, precision), seen, keypoints)
+        found = self._refined(clip, poses, bones, shape, precision, progress)
+        motion = as_motion(*found, seen, keypoints)
+        return motion if start is None else motion._replace(spread=start.spread)
 
     def _started(self, clip: SeenClip, start: Motion) -> tuple[SeenClip, Poses, np.ndarray]:
         """A body fitted to a motion in the clip's frame, and the clip drawn to its points."""
@@ -107,7 +116,13 @@ class Smplify:
         return clip._replace(targets=targets, target_weight=weight.clip(0.0)), poses, bones
 
     def _refined(
-        self, clip: SeenClip, poses: Poses, bones: np.ndarray, shape: np.ndarray, precision: np.ndarray
+        self,
+        clip: SeenClip,
+        poses: Poses,
+        bones: np.ndarray,
+        shape: np.ndarray,
+        precision: np.ndarray,
+        progress: Progress | None,
     ) -> tuple[Float[np.ndarray, "time 38 3"], Float[np.ndarray, "time 38"]]:
         """Points and their spread, solved window by window at full rate.
 
@@ -122,13 +137,15 @@ class Smplify:
             shape, precision = np.zeros(len(SHAPES)), np.full(len(SHAPES), _FIXED)
         points, spread = np.zeros((*clip.n.shape[:2], 3)), np.zeros(clip.n.shape[:2])
         solved = 0  # frames so far
-        for start in starts.tolist():
+        for done, start in enumerate(starts.tolist(), 1):
             index = start + np.arange(config.window_frames)
             posed = Poses(*(part[index.clip(0, len(clip.n) - 1)] for part in poses)).with_shape(shape)
             found = self._rounds(_meeting(clip, points, start, solved), index, posed, bones, precision)
             for whole, piece in zip((points, spread), found, strict=True):
                 fade_in(whole, np.asarray(piece, float), start, solved)
             solved = start + config.window_frames
+            if progress is not None:
+                progress(done, len(starts))
         return points, spread
 
     def _rounds(
