@@ -110,7 +110,7 @@ def pose_body(
         chain.append(_product(chain[-1][..., parent, :, :], rotations[..., level, :, :]))
     frames = xp.concatenate(chain, axis=-3)[..., np.argsort(np.concatenate(levels)), :, :]
     bones = xp.einsum("...pij,...pj->...pi", frames[..., PARENTS.clip(0), :, :], rest_offsets)
-    paths = xp.asarray(_PATHS, dtype=bones.dtype)  # a point is the sum of the bones that lead to it
+    paths = xp.asarray(PATHS, dtype=bones.dtype)  # a point is the sum of the bones that lead to it
     return frames, root_translation[..., None, :] + xp.einsum("pq,...qi->...pi", paths, bones)
 
 
@@ -132,7 +132,7 @@ def _ancestors() -> np.ndarray:
 ANCESTORS: Final = _ancestors()
 """(points, points): whether the second is the first one's parent, or its parent's, and so on."""
 
-_PATHS: Final = (ANCESTORS | np.eye(len(PARENTS), dtype=bool)) & (PARENTS >= 0)
+PATHS: Final = (ANCESTORS | np.eye(len(PARENTS), dtype=bool)) & (PARENTS >= 0)
 """(points, points): whether the bone to the second leads from the pelvis to the first."""
 
 

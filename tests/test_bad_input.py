@@ -151,7 +151,9 @@ def test_a_right_camera_is_not_suspected(lift, centre, stature_m, monkeypatch):
     def stop(*_):
         raise Reached
 
-    monkeypatch.setattr("lift2to3.pipeline.lift.resample_observations", stop)  # what follows the check
+    monkeypatch.setattr(
+        "lift2to3.pipeline.canonical_clip.resample_observations", stop
+    )  # what follows the check
     for skeleton in ("coco17", "body25"):
         with pytest.raises(Reached):
             lift(film(walk(stature_m=stature_m), camera(centre), skeleton), camera(centre))

@@ -220,7 +220,7 @@ def changed(lifter, **multiview: object) -> l23.Lifter:
 def test_views_on_their_own_differ_only_where_a_step_goes_on_from_another(lifter, still):
     apart = changed(lifter, consistent=False)
     one, other = (each.lift(still[0], camera(), 1).joints_world for each in (lifter, apart))
-    np.testing.assert_array_equal(one, other)
+    np.testing.assert_allclose(one, other, atol=1e-5)  # two compilations round differently
     several = apart.lift(still[0], camera(), STEPS).joints_world
     assert np.isfinite(several).all() and distance_mm(several, still[1].joints_world) > 0.1
 

@@ -5,7 +5,7 @@ Robust terms weigh as they do at the poses at hand: iteratively reweighted least
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -28,12 +28,10 @@ from lift2to3.baselines.smplify_problem import (
     smooth_weights,
     smoothed,
 )
-from lift2to3.body import ANCESTORS, pose_body
+from lift2to3.body import PATHS, pose_body
 from lift2to3.contact import CONTACT_ROWS
-from lift2to3.pipeline.pose_solver import _points_jacobian, _skew
-from lift2to3.skeletons import CANONICAL, PARENTS
-
-_PATHS: Final = ((ANCESTORS | np.eye(len(CANONICAL), dtype=bool)) & (PARENTS >= 0)).astype(np.float32)
+from lift2to3.pipeline.pose_solver import points_jacobian, skew_matrix
+from lift2to3.skeletons import PARENTS
 
 
 class Linear(NamedTuple):
@@ -63,7 +61,7 @@ def _right_jacobian(tangent: Float[Array, "*batch 3"]) -> Float[Array, "*batch 3
     angle = jnp.sqrt(safe)
     first = jnp.where(small, 0.5 - square / 24, (1 - jnp.cos(angle)) / safe)
     second = jnp.where(small, 1 / 6 - square / 120, (angle - jnp.sin(angle)) / (safe * angle))
-    skew = _skew(tangent)
+    skew = skew_matrix(tangent)
     outer = tangent[..., :, None] * tangent[..., None, :]
     identity = jnp.broadcast_to(jnp.eye(3, dtype=tangent.dtype), skew.shape)
     return identity - first * skew + second * (outer - square * identity)
@@ -78,9 +76,9 @@ def jacobian_of(
     frames, points = jnp.asarray(frames), jnp.asarray(points)
     turned = _right_jacobian(posed.tangents)
     axes = (frames[:, 1:, :, :, None] * turned[:, :, None, :, :]).sum(-2)
-    own = _points_jacobian(jnp.concatenate([frames[:, :1], axes], axis=1), points)
+    own = points_jacobian(jnp.concatenate([frames[:, :1], axes], axis=1), points)
     bones = jnp.einsum("tpij,pj->tpi", frames[:, PARENTS.clip(0)], offsets)
-    paths = jnp.asarray(_PATHS[:, :, None] * LENGTHENED[None])
+    paths = jnp.asarray(PATHS.astype(np.float32)[:, :, None] * LENGTHENED[None])
     return points, jnp.concatenate([own, jnp.einsum("pqk,tqi->tpik", paths, bones)], axis=-1)
 
 

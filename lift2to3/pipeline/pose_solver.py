@@ -101,7 +101,8 @@ def turn_rates(rotations: Float[Array, "time 22 3 3"]) -> Float[Array, "less 22 
     return axis_angle_from_matrix(jnp.einsum("tjki,tjkl->tjil", rotations[:-1], rotations[1:]))
 
 
-def _skew(v: Float[Array, "*batch 3"]) -> Float[Array, "*batch 3 3"]:
+def skew_matrix(v: Float[Array, "*batch 3"]) -> Float[Array, "*batch 3 3"]:
+    """What multiplies a vector as ``cross(v, ·)`` does."""
     zero = jnp.zeros_like(v[..., 0])
     x, y, z = v[..., 0], v[..., 1], v[..., 2]
     return jnp.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*v.shape, 3)
@@ -114,12 +115,12 @@ def _inverse_right_jacobian(tangent: Float[Array, "*batch 3"]) -> Float[Array, "
     safe = jnp.where(small, 1.0, square)
     angle = jnp.sqrt(safe)
     factor = 1 / safe - (1 + jnp.cos(angle)) / (2 * angle * jnp.maximum(jnp.sin(angle), 1e-3))
-    skew = _skew(tangent)
+    skew = skew_matrix(tangent)
     identity = jnp.broadcast_to(jnp.eye(3, dtype=tangent.dtype), skew.shape)
     return identity + 0.5 * skew + jnp.where(small, 1 / 12, factor) * (skew @ skew)
 
 
-def _points_jacobian(
+def points_jacobian(
     frames: Float[Array, "time 22 3 3"], points: Float[Array, "time 38 3"]
 ) -> Float[Array, "time 38 3 69"]:
     """How points move with joints' small turns (each in its own frame) and the root's step."""
@@ -151,7 +152,7 @@ def _back_and_forth(steps: Float[Array, "less n"]) -> Float[Array, "time n"]:
 
 def _linearise(poses: Poses, terms: Terms, stiffness: Stiffness) -> _Linear:
     frames, points = pose_body(terms.rest_offsets, poses.rotations, poses.root)
-    jacobian = _points_jacobian(jnp.asarray(frames), jnp.asarray(points))
+    jacobian = points_jacobian(jnp.asarray(frames), jnp.asarray(points))
     energy, force, weight = _point_forces(jnp.asarray(points), terms, stiffness)
     gradient = jnp.einsum("tpi,tpin->tn", force, jacobian)
     weighted = jnp.einsum("tpij,tpjn->tpin", weight, jacobian)
