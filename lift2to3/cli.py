@@ -82,7 +82,7 @@ def lift(
         seed: of the noise: the same seed gives the same motion.
         feet: refine the feet where the keypoints show heels and toes.
         refine: then fit a posed body to the keypoints, from the lifted motion on: closer, smoother, and feet
-            that slide less, for about half a second per second of motion.
+            that slide less, for about 0.3 s per second of motion.
         overlay: the video that the keypoints are from: writes overlay.mp4, the same with the skeleton.
     """
     from lift2to3.formats.camera_files import read_camera

@@ -28,7 +28,7 @@ from lift2to3.pipeline.canonical_clip import (
     watched,
 )
 from lift2to3.pipeline.disk_cache import use_disk_cache
-from lift2to3.pipeline.lift import WEIGHTS_FOLDER
+from lift2to3.pipeline.lift import weights_path
 from lift2to3.pipeline.refine_feet import shipped_refiner, shows_feet
 from lift2to3.pipeline.sample import clips_seen_by, mirror_points
 from lift2to3.pipeline.windows import blend, window_starts
@@ -71,12 +71,10 @@ class Regressor:
         """Load shipped weights by name, or a file that ``train_regressor.py`` wrote.
 
         Raises:
-            ValueError: a damaged or foreign file.
+            ValueError: an unknown name (the known ones are listed), or a damaged or foreign file.
             FileNotFoundError: no such file.
         """
-        path = Path(weights)
-        if path.suffix != ".safetensors":
-            path = WEIGHTS_FOLDER / f"{weights}.safetensors"
+        path = weights_path(weights)
         loaded = load_weights(path)
         missing = {"regressor", "multiview", "frames"} - set(loaded.config)
         if missing:

@@ -41,6 +41,25 @@ DEFAULT_WEIGHTS = "small"
 DEFAULT_STEPS = 1
 
 
+def weights_path(weights: str | Path) -> Path:
+    """The file of shipped weights by their name; a path that ends in .safetensors is itself.
+
+    Raises:
+        ValueError: an unknown name (the known ones are listed).
+    """
+    path = Path(weights)
+    if path.suffix == ".safetensors":
+        return path
+    path = WEIGHTS_FOLDER / f"{weights}.safetensors"
+    if not path.is_file():
+        known = sorted(p.stem for p in WEIGHTS_FOLDER.glob("*.safetensors"))
+        raise ValueError(
+            f"unknown weights {str(weights)!r}; shipped: {', '.join(known) or 'none'}. "
+            "For a file of your own give its path, ending in .safetensors."
+        )
+    return path
+
+
 class Lifter:
     """A multi-view denoiser with its configuration, ready to lift.
 
@@ -80,15 +99,7 @@ class Lifter:
             ValueError: an unknown name (the known ones are listed), or a damaged or foreign file.
             FileNotFoundError: no such file.
         """
-        path = Path(weights)
-        if path.suffix != ".safetensors":
-            path = WEIGHTS_FOLDER / f"{weights}.safetensors"
-            if not path.is_file():
-                known = sorted(p.stem for p in WEIGHTS_FOLDER.glob("*.safetensors"))
-                raise ValueError(
-                    f"unknown weights {str(weights)!r}; shipped: {', '.join(known) or 'none'}. "
-                    "For a file of your own give its path, ending in .safetensors."
-                )
+        path = weights_path(weights)
         loaded = load_weights(path)
         missing = {"model", "multiview", "frames"} - set(loaded.config)
         if missing:
