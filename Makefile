@@ -22,19 +22,12 @@ lint: $(VENV)/.installed-dev
 types: $(VENV)/.installed-dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-# The foot lifter's second leg: noisier keypoints, feet more like mocap's.
-FOOT_SECOND = --pretrained runs/foot_first/foot.safetensors --loss.turns.share 0.2 --loss.turns.root 0.25 \
-  --loss.augment.turn 0.2 --loss.augment.bone-scale 0.12 --loss.detector.clean 0.1 --loss.detector.bias-m 0.03 \
-  --loop.optimiser.steps 2000 --loop.optimiser.learning-rate 3e-4 --loop.optimiser.warmup-steps 100 \
-  --loop.optimiser.ema 0.998
-
 # Train the shipped weights anew, from archives (or folders) of BVH; goes on where it was stopped.
 weights: $(VENV)/.installed-dev  ## make weights TRAIN=train.tar.xz VAL=val.tar.xz
 	test -d runs/data || $(BIN)/python tools/prepare_mocap.py --source bvh --input train=$(TRAIN) val=$(VAL) --packed runs/data
 	$(BIN)/python experiments/pretrain_2d.py --data runs/data --run runs/g2d
 	$(BIN)/python experiments/finetune_multiview.py --data runs/data --pretrained runs/g2d/g2d.safetensors --run runs/gmv
-	$(BIN)/python experiments/train_foot_lifter.py --data runs/data --run runs/foot_first
-	$(BIN)/python experiments/train_foot_lifter.py --data runs/data --run runs/foot $(FOOT_SECOND)
+	$(BIN)/python experiments/train_foot_lifter.py --data runs/data --run runs/foot
 
 clean:
 	rm -rf $(VENV) out build *.egg-info .pytest_cache .ruff_cache

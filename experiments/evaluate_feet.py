@@ -19,7 +19,6 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 from foot_ik import FootIkConfig, bend_feet
-from jaxtyping import Float
 from protocol import Trial, inside_picture, load_rigs, trials
 from rich.console import Console
 from rich.progress import track
@@ -164,7 +163,7 @@ def without_feet(keypoints: Keypoints) -> Keypoints:
 
 
 def score(predicted: BodyMotion, scene: Scene) -> Scores:
-    """The foot metrics of one scene, what of AJAE is constant, and the distance from the initial ankles."""
+    """The foot metrics of one scene, and the ankles' distance from the initial ones."""
     frames, points = map(
         np.asarray, pose_body(predicted.rest_offsets, predicted.rotations, predicted.root_translation)
     )
@@ -178,24 +177,11 @@ def score(predicted: BodyMotion, scene: Scene) -> Scores:
     return Scores(
         {
             "ajae": tally(angles),
-            "ajae_constant": tally(constant_error(frames[:, _ANKLES], true_frames[:, _ANKLES])),
             "n_mpjpe_foot": tally(n_mpjpe_foot(points[:, _SOLES], scene.true_points[:, _SOLES])),
             "changed": tally(changed),
             "pck_foot@0.05": pck.tallies["pck_foot@0.05"],
         }
     )
-
-
-def constant_error(
-    predicted: Float[np.ndarray, "time feet 3 3"], true: Float[np.ndarray, "time feet 3 3"]
-) -> Float[np.ndarray, "time feet"]:
-    """Degrees of each foot's mean error over the clip, in its own frame, for every frame of it.
-
-    Where a skeleton has its ankle's axes is a convention: a program's may differ from the mocap's by as much.
-    """
-    error = (true.swapaxes(-1, -2) @ predicted).reshape(-1, 3, 3)
-    mean = Rotation.from_matrix(error).as_rotvec().reshape(*true.shape[:2], 3).mean(0)
-    return np.broadcast_to(np.degrees(np.linalg.norm(mean, axis=-1)), true.shape[:2])
 
 
 def with_true_ankles(initial: BodyMotion, scene: Scene) -> BodyMotion:
@@ -286,14 +272,12 @@ def main(config: Config) -> None:
         {"initial": lambda body, *_: body, "low-pass + IK": bend_feet, "refined": refiner.refine},
     )
     table = Table(
-        "case", "2D", "method", "AJAE °", "constant °", "median of clips", "n_mpjpe_foot mm", "pck_foot@0.05",
-        "changed °",
-    )  # fmt: skip
+        "case", "2D", "method", "AJAE °", "median of clips", "n_mpjpe_foot mm", "pck_foot@0.05", "changed °"
+    )
     for row in rows:
         table.add_row(
-            row["case"], row["noise"], row["method"], f"{row['ajae']:.1f}", f"{row['ajae_constant']:.1f}",
-            f"{row['median_ajae']:.1f}", f"{row['n_mpjpe_foot']:.1f}", f"{row['pck_foot@0.05']:.3f}",
-            f"{row['changed']:.1f}",
+            row["case"], row["noise"], row["method"], f"{row['ajae']:.1f}", f"{row['median_ajae']:.1f}",
+            f"{row['n_mpjpe_foot']:.1f}", f"{row['pck_foot@0.05']:.3f}", f"{row['changed']:.1f}",
         )  # fmt: skip
     Console(width=120).print(table)
     if config.out is not None:

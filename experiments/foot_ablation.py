@@ -32,7 +32,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "full": {},
     "full, other seed": {"seed": 1},
     "direct, not residual": {"model": {"residual": False}},
-    "rotations of the camera's frame": {"model": {"frame": "global"}},
+    "parent-relative rotations": {"model": {"frame": "local"}},
     "no root rotation": {"turns": {"root": 0.0}},
     "every root rotated": {"turns": {"root": 1.0}},
     "no knees": {"model": {"knees": False}},

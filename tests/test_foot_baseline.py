@@ -158,16 +158,6 @@ def test_the_truth_has_no_error(trial, case):
     assert initial["pck_foot@0.05"] <= 1 and set(initial) == set(scores) == set(initial.counts)
 
 
-def test_the_constant_error_is_what_stays_and_not_what_swings_about_the_truth():
-    true = posed(straight_footed())[0][:, ANKLES]
-    swing = 10.0 * np.resize([1.0, -1.0], len(true))
-    for held, swinging in ((7.0, 0.0), (0.0, 1.0), (7.0, 1.0)):
-        turns = np.radians(held + swinging * swing)[:, None, None] * np.array([0.0, 0.0, 1.0])
-        off = Rotation.from_rotvec(np.repeat(turns, 2, axis=1).reshape(-1, 3)).as_matrix().reshape(true.shape)
-        found = evaluate_feet.constant_error(true @ off, true)
-        np.testing.assert_allclose(found, np.full(true.shape[:2], held), atol=1e-4)
-
-
 def test_no_refinement_of_ankles_alone_beats_the_true_ones(trial):
     made = scene(trial)
     best = evaluate_feet.with_true_ankles(made.initial, made)
