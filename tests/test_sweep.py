@@ -223,6 +223,15 @@ def test_locally_a_failed_task_is_marked_and_the_others_go_on(scripted, console,
     assert "out of luck" in console.file.getvalue()
 
 
+@pytest.fixture
+def interruptible():
+    """Python's own handling of Ctrl-C, which a job in a shell's background starts without."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(
     ("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
 )
