@@ -11,7 +11,7 @@ from test_mocap import figure, random_turns
 from test_protocol import RIGS
 from tiny import camera, experiment, film, quick_compilation
 
-from lift2to3 import BodyMotion, Keypoints, as_keypoints
+from lift2to3 import BodyMotion, Camera, Keypoints, Motion, as_keypoints
 from lift2to3.checkpoint import save_weights
 from lift2to3.data.body_rotations import body_motion
 from lift2to3.data.initial_feet import InitialErrorConfig
@@ -19,10 +19,10 @@ from lift2to3.data.mocap import MocapClip, clip_from_bvh
 from lift2to3.data.packed import write_packed
 from lift2to3.metrics import Scores
 from lift2to3.models.foot_lifter import FootLifterConfig, build_foot_lifter
-from lift2to3.skeletons import INDEX
+from lift2to3.skeletons import CANONICAL, INDEX
 
 protocol, foot_ik = experiment("protocol"), experiment("foot_ik")
-evaluate_feet = experiment("evaluate_feet")
+evaluate_feet, measure_feet = experiment("evaluate_feet"), experiment("measure_feet")
 ANKLES = [INDEX["left_ankle"], INDEX["right_ankle"]]
 BALLS = [INDEX["left_foot"], INDEX["right_foot"]]
 FEET = ("ankle", "heel", "toe")
@@ -158,6 +158,16 @@ def test_the_truth_has_no_error(trial, case):
     assert initial["pck_foot@0.05"] <= 1 and set(initial) == set(scores) == set(initial.counts)
 
 
+def test_the_constant_error_is_what_stays_and_not_what_swings_about_the_truth():
+    true = posed(straight_footed())[0][:, ANKLES]
+    swing = 10.0 * np.resize([1.0, -1.0], len(true))
+    for held, swinging in ((7.0, 0.0), (0.0, 1.0), (7.0, 1.0)):
+        turns = np.radians(held + swinging * swing)[:, None, None] * np.array([0.0, 0.0, 1.0])
+        off = Rotation.from_rotvec(np.repeat(turns, 2, axis=1).reshape(-1, 3)).as_matrix().reshape(true.shape)
+        found = evaluate_feet.constant_error(true @ off, true)
+        np.testing.assert_allclose(found, np.full(true.shape[:2], held), atol=1e-4)
+
+
 def test_no_refinement_of_ankles_alone_beats_the_true_ones(trial):
     made = scene(trial)
     best = evaluate_feet.with_true_ankles(made.initial, made)
@@ -187,6 +197,12 @@ def test_cases_are_what_they_are_called(trial):
     blind = scene(trial, "no foot keypoints").keypoints
     hidden = np.array([any(part in joint for part in FEET) for joint in blind.skeleton.joints])
     assert not blind.confidence[:, hidden].any() and blind.confidence[:, ~hidden].any(0).all()
+    held = scene(trial, "held")
+    relative = held.initial.rotations[:, ANKLES].swapaxes(-1, -2) @ held.true.rotations[:, ANKLES]
+    turns = Rotation.from_matrix(relative.reshape(-1, 3, 3)).as_rotvec().reshape(-1, 2, 3)
+    np.testing.assert_allclose(turns, np.broadcast_to(turns[:1], turns.shape), atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(turns, axis=-1), np.radians(evaluate_feet.HELD_DEG), atol=1e-5)
+    assert np.linalg.norm(turns[0, 0] - turns[0, 1]) > 0.05, "each foot has its own axis"
     extreme = scene(trial, "extreme")
     ankles = extreme.true.rotations[:, ANKLES].swapaxes(-1, -2) @ right.true.rotations[:, ANKLES]
     angle = np.degrees(Rotation.from_matrix(ankles.reshape(-1, 3, 3)).magnitude())
@@ -197,6 +213,51 @@ def test_cases_are_what_they_are_called(trial):
     )
     noisy = scene(trial, "estimated", "noisy").keypoints
     assert np.nanstd(noisy.xy_px - scene(trial).keypoints.xy_px) > 1
+
+
+def test_lifted_feet_are_what_the_lifter_gives_without_its_last_step(trial, monkeypatch):
+    asked = []
+
+    class Stub:
+        def lift(self, keypoints: Keypoints, camera: Camera, feet: bool) -> Motion:
+            asked.append((keypoints, camera, feet))
+            points = trial.clip.points_world.astype(np.float32)
+            valid = np.ones(points.shape[:2], bool)
+            return Motion(points, CANONICAL, 30.0, valid, np.zeros(valid.shape, np.float32))
+
+    monkeypatch.setattr(evaluate_feet, "_lifter", Stub)
+    made = scene(trial, "lifted", "noisy")
+    assert asked == [(made.keypoints, trial.camera, False)]
+    assert evaluate_feet.score(made.initial, made)["n_mpjpe_foot"] < 15, "a body fitted to the true points"
+
+
+def test_standing_feet_are_as_far_off_level_as_they_stand():
+    body = straight_footed()
+    level = body._replace(rotations=np.broadcast_to(np.eye(3), body.rotations.shape).copy())
+    level.rotations[:, 0] = Rotation.from_euler("x", 90, degrees=True).as_matrix()  # y up → z up
+    assert measure_feet.standing_tilt([level]) == pytest.approx((0, 0), abs=1e-3)
+    tilted = turned(level, 9.0, (1, 0, 0))
+    tilted.rotations[20:] = turned(level, -3.0, (1, 0, 0)).rotations[20:]
+    assert measure_feet.standing_tilt([tilted]) == pytest.approx((6, 3), abs=0.3)
+    moving = level._replace(root_translation=np.linspace([0, 0, 1], [2, 0, 1], 40))
+    assert measure_feet.standing_tilt([moving, tilted]) == measure_feet.standing_tilt([tilted])
+
+
+def test_an_error_s_parts_are_told_apart_and_add_up():
+    true = posed(straight_footed(600))[0][:, ANKLES]
+    time = np.arange(600)[:, None, None] / 30
+    courses = {
+        0: np.full_like(time, 6.0),
+        1: 6.0 * np.sin(2 * np.pi * time / 4),
+        2: 6.0 * (-1.0) ** np.arange(600)[:, None, None],
+    }
+    for part, course in courses.items():
+        turns = np.radians(course) * np.array([[0.6, 0.0, 0.8]])
+        off = Rotation.from_rotvec(turns.repeat(2, 1).reshape(-1, 3)).as_matrix().reshape(true.shape)
+        found = measure_feet.error_parts(true @ off, true, 30.0)
+        deviation = np.sqrt((course**2).mean())
+        assert found[part] == pytest.approx(deviation, rel=0.1)
+        assert np.delete(found, part).max() < 0.15 * deviation
 
 
 def test_the_table_is_measured_and_written(tmp_path, capsys):

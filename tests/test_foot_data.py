@@ -228,7 +228,7 @@ def test_clips_are_turned_over_every_way():
 
 # --- wrong feet
 
-NOTHING = InitialErrorConfig(0, 0, 0, 0, 0, 0, 0, 0)
+NOTHING = InitialErrorConfig(**{field.name: 0.0 for field in dataclasses.fields(InitialErrorConfig)})
 CLIPS = 40
 
 
@@ -269,7 +269,9 @@ def local(knees, ankles) -> np.ndarray:
     return np.swapaxes(np.asarray(knees), -1, -2) @ np.asarray(ankles)
 
 
-LARGE = {name: size for name, size in vars(InitialErrorConfig()).items() if name != "exact"}
+LARGE = {
+    name: size for name, size in numbers(InitialErrorConfig()).items() if name not in ("exact", "absent")
+}
 
 
 def test_exact_clips_stay_as_they_are():
@@ -280,6 +282,15 @@ def test_exact_clips_stay_as_they_are():
     right = between(ankles, legs()[1]).max((1, 2)) < 0.05
     assert 0.1 < right.mean() < 0.5
     assert between(knees, legs()[0])[right].max() < 0.05
+
+
+def test_each_error_is_absent_by_itself():
+    knees, ankles = wronged(absent=0.4, bias_deg=20.0, knee_bias_deg=20.0)
+    shin = between(knees, legs()[0]).max((1, 2)) > 0.1
+    foot = between(local(knees, ankles), local(*legs())).max((1, 2)) > 0.1
+    for there in (shin, foot):
+        assert there.mean() == pytest.approx(0.6, abs=0.2)
+    assert (shin & ~foot).any() and (foot & ~shin).any()
 
 
 def test_what_comes_out_are_rotations():
@@ -319,7 +330,7 @@ def test_feet_that_hold_still_are_not_slowed_down_and_others_are():
     assert between(same, still[1]).max() < 0.05
 
 
-@pytest.mark.parametrize("name", ["bias_deg", "wander_deg", "jitter_deg", "knee_bias_deg", "knee_wander_deg"])
+@pytest.mark.parametrize("name", [name for name in LARGE if name.endswith("_deg")])
 def test_each_error_grows_with_its_size_and_has_its_own_course(name):
     small, large = (wronged(**{name: size}) for size in (4.0, 12.0))
     errors = [between(ankles, legs()[1]) for _, ankles in (small, large)]
@@ -450,7 +461,7 @@ def test_points_leave_the_truth_by_what_is_said():
             ..., None
         ]
 
-    jitter, bias, peaks = errors(jitter_m=0.02), errors(bias_m=0.02), errors(peak_m=0.5)
+    jitter, bias, peaks = errors(jitter_m=0.02), errors(bias_m=0.02, together=0), errors(peak_m=0.5)
     for found in (jitter, bias):  # a clip's own share is uniform: a third of the square
         assert found.std() == pytest.approx(0.02 / np.sqrt(3), rel=0.15)
     assert np.abs(np.diff(bias, axis=1)).max() < 0.2 * np.abs(bias).max(), "held over the clip"
@@ -459,6 +470,17 @@ def test_points_leave_the_truth_by_what_is_said():
     assert wild.mean() == pytest.approx(FootDetectorConfig().peaks, rel=0.3)
     for k in (2, 4):
         assert errors(jitter_m=k * 0.01).std() == pytest.approx(k * errors(jitter_m=0.01).std(), rel=0.05)
+
+
+def test_a_detector_that_trembles_is_off_as_well():
+    def sizes(together: float) -> tuple[np.ndarray, np.ndarray]:
+        config = dataclasses.replace(NOISELESS, jitter_m=0.02, bias_m=0.02, together=together)
+        points, _, box = seen_by(config)
+        error = box[..., None, :2] + points * box[..., None, 2:] / 2 - true_points()[:, FOOT_ROWS]
+        return error.std(1).mean((1, 2)), np.sqrt((error.mean(1) ** 2).mean((1, 2)))
+
+    apart, half, one = (np.corrcoef(*sizes(together))[0, 1] for together in (0.0, 0.5, 1.0))
+    assert abs(apart) < 0.3 and 0.45 < half < one and one > 0.85
 
 
 def test_a_box_is_off_by_a_share_of_its_side_all_clip_long():

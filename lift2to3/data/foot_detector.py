@@ -28,15 +28,18 @@ class FootDetectorConfig:
     Attributes:
         clean: share of clips with exact points; legs may be hidden in these as well.
         jitter_m, bias_m: from frame to frame; held over the clip, each point its own.
+        together: how far a clip's share of the bias is its share of the jitter: a detector that trembles is
+            off as well, and trembling can be seen.
         peak_m, peaks: rare detections that are far off, and how rare.
         drop: a joint is missing in this share of frames, and what hangs on it.
         hide: probability that both legs are hidden for `hide_frames`.
         box: deviation of the box's centre and side over its side: formats and detectors differ in it.
     """
 
-    clean: float = 0.2
-    jitter_m: float = 0.014
-    bias_m: float = 0.020
+    clean: float = 0.15
+    jitter_m: float = 0.020
+    bias_m: float = 0.030
+    together: float = 0.5
     peak_m: float = 0.024
     peaks: float = 0.02
     drop: float = 0.03
@@ -60,6 +63,7 @@ def detect_feet(
     keys = jax.random.split(key, 12)
     noisy = jax.random.uniform(keys[0]) >= config.clean
     level = noisy * jax.random.uniform(keys[1], (2,))
+    level = level.at[1].set(config.together * level[0] + (1 - config.together) * level[1])
     jitter = config.jitter_m * level[0] * jax.random.normal(keys[2], points_world.shape)
     wild = noisy & (jax.random.uniform(keys[3], (frames, joints, 1)) < config.peaks)
     jitter = jitter + wild * config.peak_m * jax.random.normal(keys[4], points_world.shape)
