@@ -3,8 +3,9 @@
     python experiments/train_foot_lifter.py --data DIR --run runs/foot
 
 writes ``runs/foot/foot.safetensors``, which ``lift2to3 feet --weights`` takes. The same command resumes
-a run that was stopped; ``--loop.max-minutes`` stops it cleanly. What the shipped weights took, and what
-they reach, is in their model card, ``lift2to3/weights/foot.md``.
+a run that was stopped; ``--loop.max-minutes`` stops it cleanly. On a CPU it is a quarter faster with a
+device per core: ``XLA_FLAGS=--xla_force_host_platform_device_count=2`` in the environment. What the shipped
+weights took, and what they reach, is in their model card, ``lift2to3/weights/foot.md``.
 """
 
 import dataclasses
@@ -44,9 +45,9 @@ class Config:
     pretrained: Path | None = None
     name: str = "foot"
     model: FootLifterConfig = FootLifterConfig()
-    windows: WindowConfig = WindowConfig(frames=120, batch=32)
+    windows: WindowConfig = WindowConfig(frames=120, batch=16)
     loss: FootLossConfig = FootLossConfig()
-    loop: LoopConfig = LoopConfig(optimiser=OptimiserConfig(steps=6_000, learning_rate=5e-4))
+    loop: LoopConfig = LoopConfig(optimiser=OptimiserConfig(steps=9_000, learning_rate=7e-4))
     distributed: bool = False
 
 

@@ -45,7 +45,15 @@ from lift2to3.training.state import OptimiserConfig, initial_state, make_step
 
 BATCH, FRAMES, REACH, DEPTH = 2, 20, 3, 2
 TINY = FootLifterConfig(
-    width=16, depth=DEPTH, heads=2, mlp_ratio=1, reach=REACH, bend=False, floor=False, half=False
+    width=16,
+    depth=DEPTH,
+    heads=2,
+    mlp_ratio=1,
+    reach=REACH,
+    frame="global",
+    bend=False,
+    floor=False,
+    half=False,
 )
 HIDDEN = np.s_[:, 4:9]  # frames that show no foot at all
 
@@ -264,7 +272,7 @@ def test_soles_are_what_a_distant_camera_sees_of_an_ordinary_foot():
 
 def test_the_bend_takes_wrong_ankles_most_of_the_way_to_what_is_seen():
     lifter = model(bend=True)
-    open_gate = lifter.fresh | {"gates.0.bias": jnp.ones(2)}
+    open_gate = lifter.fresh | {"gates.0.bias": jnp.ones(12)}
 
     def left_over(turn_deg: float) -> float:
         feet, true = filmed_feet(turn_deg)
@@ -278,7 +286,7 @@ def test_the_bend_takes_wrong_ankles_most_of_the_way_to_what_is_seen():
 
 def test_there_is_no_bend_to_what_is_not_seen():
     lifter, feet = model(bend=True), given()
-    change = lifter.run(lifter.fresh | {"gates.0.bias": jnp.ones(2)}, feet) - six(feet.ankles)
+    change = lifter.run(lifter.fresh | {"gates.0.bias": jnp.ones(12)}, feet) - six(feet.ankles)
     np.testing.assert_allclose(change[HIDDEN], 0, atol=1e-6)
     assert np.isfinite(change).all() and np.abs(change).max() > 0.1
 
@@ -309,7 +317,7 @@ def test_where_no_floor_is_known_nothing_is_laid_on_it():
 
 
 def floor_gate_open(lifter: Model) -> Params:
-    return lifter.fresh | {"floor_gates.0.bias": jnp.ones(2)}
+    return lifter.fresh | {"floor_gates.0.bias": jnp.ones(12)}
 
 
 # --- how far it hears

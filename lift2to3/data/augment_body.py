@@ -58,11 +58,11 @@ class FootTurnConfig:
         root: share of clips turned as a whole by a random rotation, head over heels (FootMR sec. 3).
     """
 
-    share: float = 0.5
+    share: float = 0.25
     flexion_deg: float = 28.0
     other_deg: float = 13.0
     ball_deg: float = 10.0
-    root: float = 0.5
+    root: float = 0.3
 
 
 def mirror_body(body: Body) -> Body:

@@ -44,7 +44,8 @@ class FootLifterConfig:
             are alike, and steps count for more.
         reach: frames to either side that a frame attends to, in each layer.
         residual: the output is added to the initial ankles; else it is the rotation itself.
-        frame: rotations seen and predicted are the camera's ("global") or the parent's ("local").
+        frame: rotations seen and predicted are the camera's ("global", the paper's) or the parent's
+            ("local"), in which a foot's bend, turn and roll are numbers of their own: here it errs less.
         knees, initial_ankles: whether these are told.
             The bend and the residual start from the ankles all the same.
         bend: tell the initial foot's points and the least-squares bend. Not the paper's.
@@ -59,7 +60,7 @@ class FootLifterConfig:
     dropout: float = 0.0
     reach: int = 60
     residual: bool = True
-    frame: Literal["global", "local"] = "global"
+    frame: Literal["global", "local"] = "local"
     knees: bool = True
     initial_ankles: bool = True
     bend: bool = True
@@ -207,10 +208,10 @@ class FootLifter(nnx.Module):
         self.ankles = Mlp(12, width, width, **new) if config.initial_ankles else None
         bends = _BEND_RIDGES if config.bend else ()
         self.bends = nnx.List([Mlp(2 * _BEND_NUMBERS, width, width, half=False, rngs=rngs) for _ in bends])
-        self.gates = nnx.List([Dense(width, 2, **new) for _ in bends])
+        self.gates = nnx.List([Dense(width, 12, **new) for _ in bends])
         laid = range(len(bends) + 1) if config.floor else ()  # the initial foot and each bent one
         self.floors = nnx.List([Mlp(2 * _FLOOR_NUMBERS, width, width, **new) for _ in laid])
-        self.floor_gates = nnx.List([Dense(width, 2, **new) for _ in laid])
+        self.floor_gates = nnx.List([Dense(width, 12, **new) for _ in laid])
         self.blocks = nnx.List([_Block(config, rngs=rngs) for _ in range(config.depth)])
         self.head = Dense(width, 12, half=False, zero=True, rngs=rngs)
 
@@ -246,7 +247,7 @@ class FootLifter(nnx.Module):
         h = normalise(h)
         out = self.head(h).reshape(*h.shape[:-1], 2, 6)
         for gate, change in zip([*self.gates, *self.floor_gates], changes, strict=True):
-            out = out + gate(h)[..., None] * change
+            out = out + gate(h).reshape(out.shape) * change
         return out + (ankles if self.config.residual else jnp.eye(3)[:2].reshape(1, 1, 1, 6))
 
 
