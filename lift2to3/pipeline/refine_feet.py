@@ -40,7 +40,7 @@ from lift2to3.models.foot_lifter import (
 from lift2to3.motion import BodyMotion, Keypoints, Motion
 from lift2to3.pipeline.body_prior import load_body_prior
 from lift2to3.pipeline.disk_cache import use_disk_cache
-from lift2to3.pipeline.first_pose import first_rest_offsets, first_rotations
+from lift2to3.pipeline.first_pose import first_rest_offsets, first_rotations, measured_rest_offsets
 from lift2to3.pipeline.observations import canonical_observations
 from lift2to3.pipeline.windows import resample_observations
 from lift2to3.representation import FOOT_ROWS, in_box, person_box
@@ -61,6 +61,7 @@ _SOLES: Final = tuple(
 )
 _HEELS_AND_TOES: Final = FOOT_ROWS.reshape(2, 4)[:, 1:]
 _UPPER_BODY: Final = np.array([INDEX[f"{side}_{joint}"] for side in _SIDES for joint in ("hip", "shoulder")])
+_TRUST_SHIN: Final = 0.002  # square metres: a heel and toes say more about a foot than its shin does
 _CALL_FRAMES: Final = (120, 480, 2160)
 """Frames per call: few shapes, so that few are ever compiled."""
 
@@ -174,7 +175,10 @@ class FootRefiner:
         return body._replace(rotations=rotations)
 
     def refine_points(self, motion: Motion, keypoints: Keypoints, camera: Camera) -> Motion:
-        """A lifted motion whose feet are turned about their ankles; other points stay bit-identical.
+        """A lifted motion with refined feet about its own ankles; other points stay bit-identical.
+
+        A lift's foot has another shape in every frame: what comes back is one foot, its mean over the clip
+        drawn to ordinary proportions, as the refined ankle and the lift's own ball of the foot turn it.
 
         Args:
             motion: the canonical points, as `lift2to3.lift` returns them.
@@ -191,17 +195,18 @@ class FootRefiner:
         known = np.flatnonzero(valid)
         nearest = known[np.interp(np.arange(len(valid)), known, np.arange(len(known))).round().astype(int)]
         points = motion.joints_world[nearest].astype(float)
-        prior = load_body_prior()
+        weight, prior = np.ones(points.shape[:2]), load_body_prior()
         offsets = first_rest_offsets(points[valid], prior)
-        # the foot is where its points are, however small it is: nearly no pull towards the mean pose
-        local = first_rotations(points, np.ones(points.shape[:2]), offsets, prior, trust_parent=1e-8)
+        local = first_rotations(points, weight, offsets, prior, trust_parent=_TRUST_SHIN)
+        offsets = measured_rest_offsets(points[valid], weight[valid], local[valid], offsets, prior)
         frames = np.asarray(pose_body(offsets, local, points[:, 0])[0])
         turns = self.corrections(frames, points, offsets, valid, keypoints, camera)
+        local[:, _ANKLES] @= turns
+        posed = np.asarray(pose_body(offsets, local, points[:, 0])[1])
         joints = motion.joints_world.copy()
-        for ankle, sole, turn in zip(_ANKLES, _SOLES, turns.swapaxes(0, 1), strict=True):
-            pivot, foot = points[:, [ankle]], frames[:, ankle]
-            turned = pivot + (points[:, sole] - pivot) @ (foot @ turn @ foot.swapaxes(1, 2)).swapaxes(1, 2)
-            joints[:, sole] = np.where(valid[:, None, None], turned, joints[:, sole])
+        for ankle, sole in zip(_ANKLES, _SOLES, strict=True):
+            foot = points[:, [ankle]] + posed[:, sole] - posed[:, [ankle]]
+            joints[:, sole] = np.where(valid[:, None, None], foot, joints[:, sole])
         return motion._replace(joints_world=joints)
 
     def corrections(
