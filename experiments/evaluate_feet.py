@@ -73,6 +73,7 @@ class Config:
             which are two to three times larger at the feet.
         cases: what the initial feet and the keypoints are like.
         initial: how feet of the cases "estimated", "extreme" and "no foot keypoints" err.
+        floor: tell the lifter where the floor is.
         bound: also score the true ankles on the initial body, which nothing can beat.
         tune_ik: try a grid of the baseline's numbers instead (on ``--split train``).
         out: json to write.
@@ -87,6 +88,7 @@ class Config:
     noises: tuple[FootNoise, ...] = ("gt", "feet", "noisy")
     cases: tuple[Case, ...] = get_args(Case)
     initial: InitialErrorConfig = ESTIMATED
+    floor: bool = True
     bound: bool = True
     tune_ik: bool = False
     out: Path | None = None
@@ -290,7 +292,11 @@ def main(config: Config) -> None:
     refiner = FootRefiner.from_pretrained(config.weights)
     rows = measure(
         config,
-        {"initial": lambda body, *_: body, "low-pass + IK": bend_feet, "refined": refiner.refine},
+        {
+            "initial": lambda body, *_: body,
+            "low-pass + IK": bend_feet,
+            "refined": functools.partial(refiner.refine, floor=config.floor),
+        },
     )
     table = Table(
         "case", "2D", "method", "AJAE °", "constant °", "median of clips", "n_mpjpe_foot mm", "pck_foot@0.05",
