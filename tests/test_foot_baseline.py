@@ -243,7 +243,7 @@ def test_standing_feet_are_as_far_off_level_as_they_stand():
     assert measure_feet.standing_tilt([moving, tilted]) == measure_feet.standing_tilt([tilted])
 
 
-def test_an_error_s_parts_are_told_apart_and_add_up():
+def test_an_error_s_parts_are_told_apart():
     true = posed(straight_footed(600))[0][:, ANKLES]
     time = np.arange(600)[:, None, None] / 30
     courses = {
