@@ -23,7 +23,7 @@ FOLDERS = {
 }
 FILES = {
     "lift2to3/demo_clip.npz": "the clip of `lift2to3 demo`: keypoints, camera, truth",
-    "lift2to3/report_page.html": "the report's page: style, views and charts; report.py puts the clip in",
+    "lift2to3/report/page.html": "the report's page: style, views and charts; page.py puts the clip in",
     "lift2to3/weights/body.safetensors": "what `fit_body` knows of bodies",
     "lift2to3/weights/body.md": "its model card",
     "lift2to3/weights/foot.safetensors": "the foot lifter's checkpoint",

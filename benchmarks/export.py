@@ -29,8 +29,8 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
 from lift2to3.body import BODY_JOINTS
+from lift2to3.convert.export import FORMATS, export, read_motion_file
 from lift2to3.motion import BodyMotion, Motion
-from lift2to3.pipeline.export import FORMATS, export, read_motion_file
 from lift2to3.skeletons import CANONICAL, PARENTS
 from lift2to3.walk import synthetic_walk
 

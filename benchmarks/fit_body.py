@@ -25,8 +25,8 @@ from lift2to3.body import pose_body
 from lift2to3.data.body_rotations import body_motion
 from lift2to3.data.dataset import load_clips
 from lift2to3.data.mocap import MocapClip
+from lift2to3.fit.fit_body import fit_body
 from lift2to3.motion import Motion
-from lift2to3.pipeline.fit_body import fit_body
 from lift2to3.skeletons import CANONICAL, INDEX, SMPL_22
 from lift2to3.walk import synthetic_walk
 

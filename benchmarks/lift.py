@@ -28,8 +28,8 @@ from rich.console import Console
 from rich.table import Table
 
 import lift2to3 as l23
-from lift2to3.formats.camera_files import write_camera
-from lift2to3.formats.keypoint_files import write_keypoints
+from lift2to3.formats.cameras.read import write_camera
+from lift2to3.formats.keypoints.read import write_keypoints
 from lift2to3.skeletons import get_skeleton
 from lift2to3.walk import synthetic_walk
 

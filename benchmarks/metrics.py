@@ -32,10 +32,10 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from lift2to3.compare.motions import compare_motions
+from lift2to3.fit.body_prior import load_body_prior
 from lift2to3.metrics import combine, evaluate_motion, pa_mpjpe
 from lift2to3.motion import BodyMotion
-from lift2to3.pipeline.body_prior import load_body_prior
-from lift2to3.pipeline.compare import compare_motions
 from lift2to3.skeletons import CANONICAL
 from lift2to3.walk import synthetic_walk
 

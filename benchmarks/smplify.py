@@ -3,7 +3,7 @@
     python benchmarks/smplify.py
 
 A problem is 120 frames of 22 joints' rotations, the root's place and the bones' shape (8,289 unknowns), as
-`lift2to3.baselines.smplify` makes it from noisy keypoints of a walk, where its search ends. SciPy's
+`lift2to3.pipeline.refine_body` makes it from noisy keypoints of a walk, where its search ends. SciPy's
 `least_squares` gets the exact Jacobian as a sparse matrix (columns of frames that share no residual are
 differentiated at once) and the settings that were fastest: "trf" with "lsmr" at its own tolerances, unscaled
 unknowns, done when a step lowers the cost by less than 1e-4 of it. Ours goes on to 1e-5. Five minutes on two
@@ -31,16 +31,16 @@ from scipy.optimize import least_squares
 from scipy.sparse import csr_matrix
 
 from lift2to3 import Camera, Keypoints, as_keypoints
-from lift2to3.baselines.smplify import Smplify
-from lift2to3.baselines.smplify_problem import SHAPES, UNKNOWNS, Posed, Problem, Weights, residuals, stepped
-from lift2to3.baselines.smplify_search import search
-from lift2to3.baselines.smplify_solver import solve
-from lift2to3.baselines.smplify_terms import seen_clip, shape_precision, weights_at, window_problem
 from lift2to3.conventions import MODEL_FPS
+from lift2to3.fit.body_prior import load_body_prior
+from lift2to3.fit.smplify_problem import SHAPES, UNKNOWNS, Posed, Problem, Weights, residuals, stepped
+from lift2to3.fit.smplify_search import search
+from lift2to3.fit.smplify_solver import solve
+from lift2to3.fit.smplify_terms import seen_clip, shape_precision, weights_at, window_problem
 from lift2to3.geometry.cameras import View, look_at
 from lift2to3.models.multiview import MultiViewConfig
-from lift2to3.pipeline.body_prior import load_body_prior
 from lift2to3.pipeline.canonical_clip import canonical_clip
+from lift2to3.pipeline.refine_body import Smplify
 from lift2to3.skeletons import get_skeleton
 from lift2to3.walk import synthetic_walk
 

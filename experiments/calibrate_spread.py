@@ -21,8 +21,8 @@ from rich.progress import track
 from lift2to3 import Lifter
 from lift2to3.checkpoint import load_weights, save_weights
 from lift2to3.data.dataset import load_clips
-from lift2to3.pipeline.lift import WEIGHTS_FOLDER
 from lift2to3.pipeline.spread import SpreadCalibration, expected_error, fit_spread, spread_terms
+from lift2to3.weights_folder import WEIGHTS_FOLDER
 
 FORMATS = ("smpl22", "coco17", "h36m17")
 

@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 
 from lift2to3 import Camera
 from lift2to3.geometry.cameras import look_at
-from lift2to3.pipeline.windows import resample_points
+from lift2to3.resample import resample_points
 from lift2to3.skeletons import INDEX
 
 LEGS = np.array([INDEX[f"{side}_{p}"] for side in ("left", "right") for p in ("knee", "ankle", "foot")])

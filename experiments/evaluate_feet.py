@@ -34,8 +34,8 @@ from lift2to3.body import REFERENCE_LEG_M, leg_length, local_rotations, pose_bod
 from lift2to3.data.body_rotations import body_motion
 from lift2to3.data.dataset import load_clips
 from lift2to3.data.initial_feet import InitialErrorConfig, corrupt_feet
+from lift2to3.fit.body_prior import load_body_prior
 from lift2to3.metrics import Scores, ajae, combine, evaluate_pck, n_mpjpe_foot, tally
-from lift2to3.pipeline.body_prior import load_body_prior
 from lift2to3.pipeline.refine_feet import FOOT_WEIGHTS, FootRefiner
 from lift2to3.skeletons import INDEX, get_skeleton
 

@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 
 from lift2to3 import BodyMotion, Camera, Keypoints
 from lift2to3.body import pose_body
-from lift2to3.pipeline.observations import canonical_observations
+from lift2to3.observations import canonical_observations
 from lift2to3.skeletons import INDEX
 
 _POINTS = ("heel", "big_toe", "small_toe")

@@ -56,20 +56,20 @@ def load_method(
             lifter, count = _lifter(weights), int(name.split()[0])
             return lambda keypoints, camera: lifter.lift(keypoints, camera, count, samples)
         case "regressor":
-            from lift2to3.baselines.regressor import Regressor
+            from lift2to3.pipeline.regressor import Regressor
 
             return Regressor.from_pretrained(regressor).lift
         case "smplify":
-            from lift2to3.baselines.smplify import Smplify
+            from lift2to3.pipeline.refine_body import Smplify
 
             return Smplify().lift
         case "lift + smplify":
-            from lift2to3.baselines.smplify import Smplify
+            from lift2to3.pipeline.refine_body import Smplify
 
             first, refine = load_method("lift", data, weights, regressor, steps, samples), Smplify().lift
             return lambda keypoints, camera: refine(keypoints, camera, first(keypoints, camera))
         case "stiff":
-            from lift2to3.baselines.stiff import Stiff, mean_pose
+            from stiff import Stiff, mean_pose
 
             if data is None:
                 raise ValueError(

@@ -28,9 +28,9 @@ from robustness_page import CALIBRATION, METRICS, page
 from robustness_plot import draw
 
 from lift2to3.data.dataset import load_clips
-from lift2to3.formats.whole_file import whole_file
 from lift2to3.metrics import combine
 from lift2to3.skeletons import INDEX
+from lift2to3.whole_file import whole_file
 
 Report = dict[str, Any]
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from robustness_page import CALIBRATION, measured, metric_title
 
-from lift2to3.formats.whole_file import whole_file
+from lift2to3.whole_file import whole_file
 
 Report = dict[str, Any]
 

@@ -44,8 +44,8 @@ from sweep_rows import (
 
 from lift2to3 import Lifter
 from lift2to3.data.dataset import load_clips
+from lift2to3.disk_cache import use_disk_cache
 from lift2to3.metrics import combine
-from lift2to3.pipeline.disk_cache import use_disk_cache
 
 NOISES = ("gt", "noisy")
 

@@ -24,8 +24,8 @@ from sweep_rows import (
 )
 
 from lift2to3.data.windows import WindowConfig
-from lift2to3.formats.whole_file import whole_file
 from lift2to3.training.state import OptimiserConfig
+from lift2to3.whole_file import whole_file
 
 SHOWN = {
     "pa_mpjpe": "PA-MPJPE", "mpjpe": "MPJPE", "abs_mpjpe": "Abs-MPJPE",

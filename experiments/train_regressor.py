@@ -2,7 +2,7 @@
 
     python experiments/train_regressor.py --data DIR --run runs/regressor
 
-writes ``runs/regressor/regressor.safetensors``, which `lift2to3.baselines.regressor.Regressor` takes. The
+writes ``runs/regressor/regressor.safetensors``, which `lift2to3.pipeline.regressor.Regressor` takes. The
 same command resumes a run that was stopped; ``--loop.max-minutes`` stops it cleanly. Data, examples and
 weights of the loss are those of ``finetune_multiview.py``; a step costs a fraction of its.
 """

@@ -4,6 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lift2to3.convert.export import export
+    from lift2to3.fit.fit_body import fit_body
     from lift2to3.geometry.cameras import Camera
     from lift2to3.motion import (
         BodyMotion,
@@ -13,8 +15,6 @@ if TYPE_CHECKING:
         load_body_motion,
         load_motion,
     )
-    from lift2to3.pipeline.export import export
-    from lift2to3.pipeline.fit_body import fit_body
     from lift2to3.pipeline.lift import Lifter, lift
     from lift2to3.pipeline.refine_feet import refine_feet
     from lift2to3.skeletons import Skeleton, load_skeleton
@@ -27,8 +27,8 @@ __all__ = [
 _HOME = {
     "Camera": "geometry.cameras",
     "Lifter": "pipeline.lift",
-    "export": "pipeline.export",
-    "fit_body": "pipeline.fit_body",
+    "export": "convert.export",
+    "fit_body": "fit.fit_body",
     "lift": "pipeline.lift",
     "refine_feet": "pipeline.refine_feet",
     "Skeleton": "skeletons",

@@ -23,11 +23,11 @@ from rich.table import Table
 if TYPE_CHECKING:
     import numpy as np
 
+    from lift2to3.compare.files import Comparison
     from lift2to3.geometry.cameras import Camera
     from lift2to3.motion import Keypoints, Motion
-    from lift2to3.pipeline.compare_files import Comparison
+    from lift2to3.report.summary import Summary
     from lift2to3.skeletons import Skeleton
-    from lift2to3.summary import Summary
 
 MOTION_FILE, PICTURE_FILE, REPORT_FILE = "motion.npz", "motion.png", "report.txt"
 PAGE_FILE, OVERLAY_FILE = "report.html", "overlay.mp4"
@@ -85,15 +85,15 @@ def lift(
             that slide less, for about 0.3 s per second of motion.
         overlay: the video that the keypoints are from: writes overlay.mp4, the same with the skeleton.
     """
-    from lift2to3.formats.camera_files import read_camera
-    from lift2to3.formats.keypoint_files import read_keypoints
-    from lift2to3.report import write_report
+    from lift2to3.formats.cameras.read import read_camera
+    from lift2to3.formats.keypoints.read import read_keypoints
+    from lift2to3.report.page import write_report
 
     with _collected_warnings() as notes:
         observed = read_keypoints(keypoints, _format(skeleton), fps)
         calibrated = read_camera(camera, direction)
     if overlay is not None:
-        from lift2to3.overlay import check_video
+        from lift2to3.report.overlay import check_video
 
         check_video(overlay, calibrated, len(observed.xy_px))
     prepare_folder(out, MOTION_FILE, PICTURE_FILE, PAGE_FILE, OVERLAY_FILE)
@@ -119,8 +119,8 @@ def demo(out: Path = Path("lift2to3_demo"), weights: str = "small", seed: int = 
         seed: of the noise: the same seed gives the same motion.
     """
     from lift2to3.demo_clip import load_demo_clip
-    from lift2to3.formats.whole_file import whole_file
-    from lift2to3.report import write_report
+    from lift2to3.report.page import write_report
+    from lift2to3.whole_file import whole_file
 
     prepare_folder(out, MOTION_FILE, PICTURE_FILE, PAGE_FILE, REPORT_FILE)
     observed, camera, truth = load_demo_clip()
@@ -154,9 +154,9 @@ def view(
         direction: what R and t do, where the camera file does not state it.
         port: of the page; the next free one where it is taken.
     """
-    from lift2to3.formats.camera_files import read_camera
+    from lift2to3.formats.cameras.read import read_camera
     from lift2to3.motion import load_motion
-    from lift2to3.viewer import Viewer
+    from lift2to3.report.viewer import Viewer
 
     with _collected_warnings() as notes:
         viewer = Viewer(load_motion(motion), read_camera(camera, direction) if camera else None, port)
@@ -189,7 +189,7 @@ def export(
         mesh: what glb shows: a plain figure, or a person (pip install "lift2to3[anny]"; its first use takes
             minutes).
     """
-    from lift2to3.pipeline import export as export_module
+    from lift2to3.convert import export as export_module
 
     named = list(export_module.FORMATS) if to == "all" else [name for name in to.split(",") if name]
     formats = export_module.as_formats(named)
@@ -238,14 +238,14 @@ def feet(
         weights: a .safetensors file of your own instead of the shipped weights.
         lock: then also hold feet still while they stand, by inverse kinematics of the legs.
     """
-    from lift2to3.formats.camera_files import read_camera
-    from lift2to3.formats.keypoint_files import read_keypoints
-    from lift2to3.formats.tables import write_contacts
-    from lift2to3.formats.whole_file import whole_file
-    from lift2to3.pipeline.foot_files import read_seen_body
-    from lift2to3.pipeline.foot_report import foot_report
+    from lift2to3.convert.foot_files import read_seen_body
+    from lift2to3.formats.cameras.read import read_camera
+    from lift2to3.formats.keypoints.read import read_keypoints
+    from lift2to3.formats.motions.tables import write_contacts
     from lift2to3.pipeline.lock_feet import lock_feet
     from lift2to3.pipeline.refine_feet import FOOT_WEIGHTS, FootRefiner
+    from lift2to3.report.foot_report import foot_report
+    from lift2to3.whole_file import whole_file
 
     prepare_folder(out, BODY_FILE, CONTACTS_FILE, FEET_FILE)
     with _collected_warnings() as notes:
@@ -309,9 +309,9 @@ def evaluate(
         truth_body_model: of TRUTH.
         out: json file for the scores of every clip and of all.
     """
-    from lift2to3.formats.camera_files import read_camera
-    from lift2to3.pipeline.compare_files import compare_files, write_comparison
-    from lift2to3.pipeline.read_compared import Reading
+    from lift2to3.compare.files import compare_files, write_comparison
+    from lift2to3.compare.read import Reading
+    from lift2to3.formats.cameras.read import read_camera
 
     if out is not None:
         prepare_folder(out.parent, out.name)
@@ -379,7 +379,7 @@ def _lift_and_write(
     What the lift has to say is added to ``notes``.
     """
     from lift2to3.pipeline.lift import Lifter
-    from lift2to3.summary import summarise
+    from lift2to3.report.summary import summarise
 
     start = time.perf_counter()
     with _collected_warnings() as said, Progress(console=Console(stderr=True), transient=True) as bar:
@@ -389,7 +389,7 @@ def _lift_and_write(
             progress=lambda done, every: bar.update(task, completed=done, total=every),
         )  # fmt: skip
         if refine:
-            from lift2to3.baselines.smplify import Smplify
+            from lift2to3.pipeline.refine_body import Smplify
 
             bar.reset(task, description="refining", total=None)
             motion = Smplify().lift(
@@ -399,14 +399,16 @@ def _lift_and_write(
     seconds = time.perf_counter() - start
     notes += said
     motion.save(out / MOTION_FILE)
-    from lift2to3.figure import draw_motion  # only here: what is wrong with the input need not wait for it
+    from lift2to3.report.figure import (
+        draw_motion,  # only here: what is wrong with the input need not wait for it
+    )
 
     draw_motion(motion, keypoints, camera, out / PICTURE_FILE)
     return motion, summarise(motion, keypoints, camera), seconds
 
 
 def _write_overlay(motion: Motion, keypoints: Keypoints, camera: Camera, video: Path, path: Path) -> None:
-    from lift2to3.overlay import draw_overlay
+    from lift2to3.report.overlay import draw_overlay
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("drawing the video", total=None)
@@ -474,7 +476,7 @@ def _print_report(console: Console, title: str, rows: Rows, remarks: Sequence[st
 
 def _print_comparison(console: Console, comparison: Comparison, notes: Sequence[str]) -> None:
     """A row a score; a column a clip as well, where there are few."""
-    from lift2to3.pipeline.compare import COUNTED, UNITS
+    from lift2to3.compare.motions import COUNTED, UNITS
 
     several = len(comparison.clips) > 1
     named = comparison.clips if several and len(comparison.clips) <= _CLIPS_SHOWN else {}

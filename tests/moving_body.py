@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
 from lift2to3.body import BODY_JOINTS, pose_body
-from lift2to3.formats.joint_tree import Y_UP_FROM_WORLD
+from lift2to3.formats.motions.joint_tree import Y_UP_FROM_WORLD
 from lift2to3.motion import BodyMotion, Motion
 from lift2to3.skeletons import CANONICAL, INDEX
 

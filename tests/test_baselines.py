@@ -5,11 +5,11 @@ import pytest
 from tiny import camera, experiment, film, mocap_clip, walk, weights_file
 
 import lift2to3 as l23
-from lift2to3.baselines.stiff import Stiff, mean_pose
 from lift2to3.data.packed import write_packed
 from lift2to3.skeletons import CANONICAL, INDEX
 
 methods = experiment("methods")
+Stiff, mean_pose = experiment("stiff").Stiff, experiment("stiff").mean_pose
 
 
 def clips() -> list:
@@ -17,7 +17,7 @@ def clips() -> list:
 
 
 @pytest.fixture(scope="module")
-def stiff() -> Stiff:
+def stiff():
     return Stiff(mean_pose(clips()))
 
 

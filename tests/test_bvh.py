@@ -10,7 +10,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from lift2to3.body import forward_kinematics, tree_levels
-from lift2to3.formats.bvh import read_bvh
+from lift2to3.formats.motions.bvh import read_bvh
 
 GOOD = """HIERARCHY
 ROOT Hips

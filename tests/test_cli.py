@@ -16,8 +16,8 @@ import pytest
 import lift2to3
 from lift2to3 import cli, figure, viewer
 from lift2to3.demo_clip import load_demo_clip
-from lift2to3.formats.camera_files import write_camera
-from lift2to3.formats.keypoint_files import write_keypoints
+from lift2to3.formats.cameras.read import write_camera
+from lift2to3.formats.keypoints.read import write_keypoints
 from lift2to3.geometry.cameras import Camera
 from lift2to3.motion import Keypoints, Motion, load_motion
 from lift2to3.pipeline import lift as lift_module
@@ -100,7 +100,7 @@ def test_refine_goes_on_from_the_lifted_motion(
         progress(1, 2)
         return start._replace(joints_world=start.joints_world + 1)
 
-    monkeypatch.setattr("lift2to3.baselines.smplify.Smplify.lift", refined)
+    monkeypatch.setattr("lift2to3.pipeline.refine_body.Smplify.lift", refined)
     folders = [str(tmp_path / name) for name in ("plain", "refined")]
     for folder, flags in zip(folders, ([], ["--refine"]), strict=True):
         assert cli.main(["lift", inputs[0], "--camera", inputs[1], "--out", folder, *flags]) == 0

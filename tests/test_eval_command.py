@@ -16,18 +16,18 @@ from scipy.spatial.transform import Rotation
 from test_smpl_results import gvhmr, person, wham
 
 from lift2to3 import cli
-from lift2to3.formats.amass import write_smpl_npz
-from lift2to3.formats.camera_files import write_camera
-from lift2to3.formats.keypoint_files import write_keypoints
+from lift2to3.compare.files import compare_files
+from lift2to3.compare.motions import COUNTED, UNITS, compare_motions
+from lift2to3.compare.read import Reading
+from lift2to3.compare.world_points import WorldPoints, as_world_points, resampled, world_points
+from lift2to3.convert.read_body import read_body
+from lift2to3.convert.rest_skeleton import ordinary_rest
+from lift2to3.formats.cameras.read import write_camera
+from lift2to3.formats.keypoints.read import write_keypoints
+from lift2to3.formats.motions.amass import write_smpl_npz
 from lift2to3.geometry.cameras import Camera
 from lift2to3.metrics import DEFINITIONS
 from lift2to3.motion import BodyMotion, Keypoints, Motion, as_keypoints
-from lift2to3.pipeline.compare import COUNTED, UNITS, compare_motions
-from lift2to3.pipeline.compare_files import compare_files
-from lift2to3.pipeline.read_body import read_body
-from lift2to3.pipeline.read_compared import Reading
-from lift2to3.pipeline.rest_skeleton import ordinary_rest
-from lift2to3.pipeline.world_points import WorldPoints, as_world_points, resampled, world_points
 from lift2to3.skeletons import CANONICAL, INDEX, SKELETONS, SMPL_22
 from lift2to3.walk import synthetic_walk
 

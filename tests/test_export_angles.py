@@ -12,8 +12,8 @@ from moving_body import differences, moving_body, posed, resting_body
 from scipy.spatial.transform import Rotation
 
 from lift2to3.body import BODY_JOINTS
-from lift2to3.formats.amass import PELVIS_AT_REST_M, read_smpl_npz, write_smpl_npz
-from lift2to3.formats.mot import joint_angles, read_mot, write_mot
+from lift2to3.formats.motions.amass import PELVIS_AT_REST_M, read_smpl_npz, write_smpl_npz
+from lift2to3.formats.motions.mot import joint_angles, read_mot, write_mot
 from lift2to3.motion import BodyMotion, load_arrays
 
 LEFT_ARM_DOWN = Rotation.from_euler("z", -90, degrees=True)

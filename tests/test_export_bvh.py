@@ -13,11 +13,11 @@ from moving_body import differences, moving_body, posed, resting_body
 from scipy.spatial.transform import Rotation
 
 from lift2to3.body import BODY_JOINTS, forward_kinematics
-from lift2to3.formats import bvh_write
-from lift2to3.formats.bvh import read_bvh
-from lift2to3.formats.bvh_write import read_body_bvh, write_bvh
-from lift2to3.formats.euler import euler_degrees
-from lift2to3.formats.joint_tree import TIPS
+from lift2to3.formats.motions import bvh_write
+from lift2to3.formats.motions.bvh import read_bvh
+from lift2to3.formats.motions.bvh_write import read_body_bvh, write_bvh
+from lift2to3.formats.motions.euler import euler_degrees
+from lift2to3.formats.motions.joint_tree import TIPS
 from lift2to3.motion import BodyMotion
 from lift2to3.skeletons import INDEX
 

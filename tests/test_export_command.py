@@ -11,18 +11,18 @@ import pytest
 from moving_body import differences, moving_body, moving_points, posed
 
 from lift2to3 import cli
-from lift2to3.formats import glb
-from lift2to3.formats.amass import read_smpl_npz
-from lift2to3.formats.bvh_write import read_body_bvh
-from lift2to3.formats.c3d import read_c3d
-from lift2to3.formats.glb import read_body_glb
-from lift2to3.formats.mot import read_mot
-from lift2to3.formats.tables import read_csv, read_json
-from lift2to3.formats.trc import read_trc
+from lift2to3.convert import export as export_module
+from lift2to3.convert.export import ENDINGS, FORMATS, export, points_of, read_motion_file
+from lift2to3.fit import fit_body as fit_body_module
+from lift2to3.formats.motions import glb
+from lift2to3.formats.motions.amass import read_smpl_npz
+from lift2to3.formats.motions.bvh_write import read_body_bvh
+from lift2to3.formats.motions.c3d import read_c3d
+from lift2to3.formats.motions.glb import read_body_glb
+from lift2to3.formats.motions.mot import read_mot
+from lift2to3.formats.motions.tables import read_csv, read_json
+from lift2to3.formats.motions.trc import read_trc
 from lift2to3.motion import BodyMotion, Motion
-from lift2to3.pipeline import export as export_module
-from lift2to3.pipeline import fit_body as fit_body_module
-from lift2to3.pipeline.export import ENDINGS, FORMATS, export, points_of, read_motion_file
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from moving_body import differences, moving_body
 from scipy.spatial.transform import Rotation
 
 from lift2to3.body import BODY_JOINTS
-from lift2to3.formats.figure_mesh import SkinnedMesh, figure_mesh, rest_positions, skinned
-from lift2to3.formats.glb import read_body_glb, read_glb, write_glb
+from lift2to3.formats.motions.figure_mesh import SkinnedMesh, figure_mesh, rest_positions, skinned
+from lift2to3.formats.motions.glb import read_body_glb, read_glb, write_glb
 
 COMPONENTS = {5121: "u1", 5123: "u2", 5125: "u4", 5126: "f4"}
 ITEMS = {"SCALAR": 1, "VEC3": 3, "VEC4": 4, "MAT4": 16}

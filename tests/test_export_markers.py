@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from moving_body import moving_points
 from trc import TRCData
 
-from lift2to3.formats.c3d import read_c3d, write_c3d
-from lift2to3.formats.tables import read_csv, read_json, write_csv, write_json
-from lift2to3.formats.trc import read_trc, write_trc
+from lift2to3.formats.motions.c3d import read_c3d, write_c3d
+from lift2to3.formats.motions.tables import read_csv, read_json, write_csv, write_json
+from lift2to3.formats.motions.trc import read_trc, write_trc
 from lift2to3.motion import Motion
 from lift2to3.skeletons import CANONICAL
 

@@ -16,8 +16,8 @@ import lift2to3 as l23
 from lift2to3 import cli
 from lift2to3.body import pose_body
 from lift2to3.contact import CONTACT_POINTS
-from lift2to3.formats.camera_files import write_camera
-from lift2to3.formats.keypoint_files import write_keypoints
+from lift2to3.formats.cameras.read import write_camera
+from lift2to3.formats.keypoints.read import write_keypoints
 from lift2to3.metrics import ajae
 from lift2to3.pipeline.refine_feet import FOOT_WEIGHTS
 from lift2to3.skeletons import INDEX, get_skeleton

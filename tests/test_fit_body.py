@@ -10,11 +10,11 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
 from lift2to3.body import pose_body
+from lift2to3.fit import pose_solver
+from lift2to3.fit.body_prior import load_body_prior
+from lift2to3.fit.fit_body import WINDOW_FRAMES, FitConfig, fit_body
+from lift2to3.fit.pose_solver import Poses, Stiffness, Terms, solve_poses
 from lift2to3.motion import Motion, as_keypoints
-from lift2to3.pipeline import pose_solver
-from lift2to3.pipeline.body_prior import load_body_prior
-from lift2to3.pipeline.fit_body import WINDOW_FRAMES, FitConfig, fit_body
-from lift2to3.pipeline.pose_solver import Poses, Stiffness, Terms, solve_poses
 from lift2to3.skeletons import CANONICAL, INDEX, MIRROR
 from lift2to3.walk import synthetic_walk
 

@@ -7,10 +7,10 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from lift2to3.body import pose_body
+from lift2to3.convert.export import export
+from lift2to3.fit.body_prior import load_body_prior
+from lift2to3.fit.fit_smpl import fit_shape, fit_smpl
 from lift2to3.motion import BodyMotion, load_arrays
-from lift2to3.pipeline.body_prior import load_body_prior
-from lift2to3.pipeline.export import export
-from lift2to3.pipeline.fit_smpl import fit_shape, fit_smpl
 from lift2to3.skeletons import INDEX, PARENTS
 from lift2to3.smpl import JOINT_NAMES, BodyModel, load_body_model, pose_joints
 

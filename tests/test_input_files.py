@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 import pytest
 
-from lift2to3.formats.camera_files import read_camera, write_camera
-from lift2to3.formats.keypoint_files import read_keypoints, write_keypoints
-from lift2to3.formats.one_person import follow_one_person
-from lift2to3.formats.whole_file import whole_file
+from lift2to3.formats.cameras.read import read_camera, write_camera
+from lift2to3.formats.keypoints.one_person import follow_one_person
+from lift2to3.formats.keypoints.read import read_keypoints, write_keypoints
 from lift2to3.geometry.cameras import Camera
 from lift2to3.motion import Keypoints, as_keypoints
 from lift2to3.skeletons import Skeleton
+from lift2to3.whole_file import whole_file
 
 K = [[900.0, 0.0, 640.0], [0.0, 905.0, 360.0], [0.0, 0.0, 1.0]]
 

@@ -9,13 +9,15 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "lift2to3"
 
 LAYERS = (
-    ("conventions", "skeletons"),
-    ("motion", "geometry"),
+    ("conventions", "skeletons", "whole_file", "disk_cache", "weights_folder", "resample"),
+    ("motion", "observations", "geometry"),
     ("representation", "body", "smpl", "contact", "metrics", "formats", "walk", "demo_clip"),
     ("models", "data"),
-    ("checkpoint",),
-    ("training", "pipeline", "figure", "summary", "bone_lengths", "report", "overlay", "viewer"),
-    ("baselines",),
+    ("checkpoint", "fit"),
+    ("training", "pipeline"),
+    ("convert",),
+    ("compare",),
+    ("report",),
     ("", "cli", "__main__"),  # "" is the package itself: its public names
 )
 """Parts of the package from the bottom up. A part sees the layers below it and may see its own."""

@@ -10,10 +10,10 @@ from scipy.spatial.transform import Rotation
 
 from lift2to3.body import leg_length
 from lift2to3.contact import CONTACT_POINTS, CONTACT_ROWS, STANDING_HEIGHT_M, contact_labels
+from lift2to3.fit.body_prior import load_body_prior
+from lift2to3.fit.first_pose import first_rest_offsets, first_rotations, measured_rest_offsets
 from lift2to3.metrics import jitter
 from lift2to3.motion import BodyMotion
-from lift2to3.pipeline.body_prior import load_body_prior
-from lift2to3.pipeline.first_pose import first_rest_offsets, first_rotations, measured_rest_offsets
 from lift2to3.pipeline.lock_feet import LockConfig, foot_summary, lock_feet
 from lift2to3.skeletons import FOOT_POINTS, INDEX, MIRROR, PARENTS, SMPL_22
 from lift2to3.walk import synthetic_walk

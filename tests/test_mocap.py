@@ -25,7 +25,7 @@ from lift2to3.data.mocap import (
     resample,
 )
 from lift2to3.data.packed import read_packed, write_packed
-from lift2to3.formats.bvh import Bvh
+from lift2to3.formats.motions.bvh import Bvh
 from lift2to3.skeletons import CANONICAL, INDEX, MIRROR
 
 # name: (parent, offset in metres); the left half of a symmetric figure, the right one is its mirror image

@@ -13,13 +13,13 @@ from scipy.spatial.transform import Rotation
 
 from lift2to3 import cli
 from lift2to3.body import BODY_JOINTS, JOINT_PARENTS
-from lift2to3.formats.figure_mesh import SkinnedMesh, rest_positions
-from lift2to3.formats.glb import read_body_glb, write_glb
+from lift2to3.convert import anny_template as anny_template_module
+from lift2to3.convert import export as export_module
+from lift2to3.convert.export import export
+from lift2to3.convert.person_mesh import PersonTemplate, person_mesh, stature
+from lift2to3.formats.motions.figure_mesh import SkinnedMesh, rest_positions
+from lift2to3.formats.motions.glb import read_body_glb, write_glb
 from lift2to3.motion import BodyMotion
-from lift2to3.pipeline import anny_template as anny_template_module
-from lift2to3.pipeline import export as export_module
-from lift2to3.pipeline.export import export
-from lift2to3.pipeline.person_mesh import PersonTemplate, person_mesh, stature
 from lift2to3.skeletons import CANONICAL, FOOT_POINTS, INDEX, MIRROR
 
 SIDES = (("left_", ".L", 1.0), ("right_", ".R", -1.0))
@@ -274,7 +274,7 @@ def test_a_missing_anny_is_said_with_the_way_to_install_it(
 def person() -> tuple[SkinnedMesh, BodyMotion]:
     """Anny's person of the tests' body; its first use takes anny some minutes."""
     pytest.importorskip("anny", reason="anny is not installed (the extra 'anny')")
-    from lift2to3.pipeline.anny_template import anny_template
+    from lift2to3.convert.anny_template import anny_template
 
     body = resting_body()
     return person_mesh(anny_template(stature(body.rest_offsets)), body.rest_offsets), body

@@ -16,11 +16,11 @@ from tiny import camera, film, quick_compilation, weights_file
 
 from lift2to3 import BodyMotion, Camera, Keypoints, Motion, as_keypoints
 from lift2to3.checkpoint import save_weights
+from lift2to3.fit.body_prior import BODY_PRIOR, load_body_prior
+from lift2to3.fit.first_pose import first_rest_offsets, first_rotations, measured_rest_offsets
 from lift2to3.geometry.cameras import View
 from lift2to3.models.foot_lifter import FootLifterConfig, build_foot_lifter
 from lift2to3.pipeline import refine_feet as module
-from lift2to3.pipeline.body_prior import BODY_PRIOR, load_body_prior
-from lift2to3.pipeline.first_pose import first_rest_offsets, first_rotations, measured_rest_offsets
 from lift2to3.pipeline.refine_feet import FootRefiner, RefineConfig, refine_feet, shows_feet
 from lift2to3.representation import FOOT_ROWS
 from lift2to3.skeletons import CANONICAL, INDEX, SKELETONS

@@ -11,7 +11,6 @@ from jax.sharding import Mesh
 from tiny import FRAMES, SIZE, K, camera, experiment, film, mocap_clip, quick_compilation, walk, weights_file
 
 import lift2to3 as l23
-from lift2to3.baselines.regressor import Regressor
 from lift2to3.checkpoint import save_weights
 from lift2to3.data.packed import write_packed
 from lift2to3.data.windows import WindowConfig
@@ -26,7 +25,8 @@ from lift2to3.models.regressor import (
     predict_points,
     regressor_input,
 )
-from lift2to3.pipeline.observations import canonical_observations
+from lift2to3.observations import canonical_observations
+from lift2to3.pipeline.regressor import Regressor
 from lift2to3.skeletons import CANONICAL, INDEX, MIRROR
 from lift2to3.training.loop import LoopConfig
 from lift2to3.training.losses import Example, LossConfig
@@ -245,7 +245,7 @@ def test_feet_are_refined_where_the_format_shows_them(regressor, still, monkeypa
         def refine_points(self, motion, keypoints, camera):
             return motion._replace(spread=motion.spread + 1)
 
-    monkeypatch.setattr("lift2to3.baselines.regressor.shipped_refiner", Refiner)
+    monkeypatch.setattr("lift2to3.pipeline.regressor.shipped_refiner", Refiner)
     keypoints = film(walk(), camera(), "halpe26")
     assert (regressor.lift(keypoints, camera()).spread == 1).all()
     assert (regressor.lift(keypoints, camera(), feet=False).spread == 0).all()

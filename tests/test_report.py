@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 from browser import Browser, find_chromium
 
-from lift2to3.bone_lengths import bone_lengths
 from lift2to3.demo_clip import load_demo_clip
 from lift2to3.geometry.cameras import Camera
 from lift2to3.motion import Keypoints, Motion, as_keypoints
-from lift2to3.report import TEMPLATE, build_page, write_report
+from lift2to3.report.bone_lengths import bone_lengths
+from lift2to3.report.page import TEMPLATE, build_page, write_report
+from lift2to3.report.summary import reprojection_error
 from lift2to3.skeletons import CANONICAL, Skeleton, get_skeleton
-from lift2to3.summary import reprojection_error
 from lift2to3.walk import synthetic_walk
 
 READY = "document.documentElement.dataset.ready === 'yes'"
@@ -60,7 +60,9 @@ def unpack(packed: dict[str, Any]) -> np.ndarray:
 
 
 def test_the_page_is_written_without_loading_what_draws_pictures():
-    code = "import sys, lift2to3.report; print([m for m in sys.modules if m.split('.')[0] == 'matplotlib'])"
+    code = (
+        "import sys, lift2to3.report.page; print([m for m in sys.modules if m.split('.')[0] == 'matplotlib'])"
+    )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
 

@@ -5,10 +5,10 @@ import pytest
 from tiny import camera, film, walk
 
 import lift2to3 as l23
-from lift2to3.baselines.regressor import Regressor
 from lift2to3.metrics import abs_mpjpe, mpjpe
-from lift2to3.pipeline.lift import WEIGHTS_FOLDER
+from lift2to3.pipeline.regressor import Regressor
 from lift2to3.skeletons import INDEX, SMPL_22
+from lift2to3.weights_folder import WEIGHTS_FOLDER
 
 MPJPE_MM = 50.0
 ABS_MPJPE_MM = 90.0

@@ -19,12 +19,12 @@ from saved_objects import Reduced, Tensor, joblib_stream, joblib_zlib, npy_of_ob
 from scipy.spatial.transform import Rotation
 
 from lift2to3.body import BODY_JOINTS, pose_body
-from lift2to3.formats import amass
-from lift2to3.formats.amass import read_amass_npz, write_smpl_npz
+from lift2to3.convert.read_body import SeenBody, read_body
+from lift2to3.convert.rest_skeleton import ordinary_rest
+from lift2to3.fit.body_prior import load_body_prior
+from lift2to3.formats.motions import amass
+from lift2to3.formats.motions.amass import read_amass_npz, write_smpl_npz
 from lift2to3.geometry.ground import FOOT_HEIGHT_M
-from lift2to3.pipeline.body_prior import load_body_prior
-from lift2to3.pipeline.read_body import SeenBody, read_body
-from lift2to3.pipeline.rest_skeleton import ordinary_rest
 from lift2to3.skeletons import FOOT_POINTS, INDEX, MIRROR, PARENTS
 from lift2to3.smpl import JOINT_NAMES, load_body_model, pose_joints
 

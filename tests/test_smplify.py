@@ -13,10 +13,10 @@ from scipy.spatial.transform import Rotation
 from tiny import camera, film, walk
 
 import lift2to3 as l23
-from lift2to3.baselines import smplify_solver
-from lift2to3.baselines.smplify import Smplify
-from lift2to3.baselines.smplify_linear import Linear, jacobian_of, linearise
-from lift2to3.baselines.smplify_problem import (
+from lift2to3.fit import smplify_solver
+from lift2to3.fit.body_prior import load_body_prior
+from lift2to3.fit.smplify_linear import Linear, jacobian_of, linearise
+from lift2to3.fit.smplify_problem import (
     SHAPES,
     UNKNOWNS,
     Posed,
@@ -28,12 +28,12 @@ from lift2to3.baselines.smplify_problem import (
     residuals,
     stepped,
 )
-from lift2to3.baselines.smplify_search import cheapest_path
-from lift2to3.baselines.smplify_terms import SmplifyConfig, pose_prior, shape_precision, weights_at
-from lift2to3.baselines.smplify_windows import fade_in, window_starts
+from lift2to3.fit.smplify_search import cheapest_path
+from lift2to3.fit.smplify_terms import SmplifyConfig, pose_prior, shape_precision, weights_at
+from lift2to3.fit.smplify_windows import fade_in, window_starts
 from lift2to3.geometry.cameras import View
 from lift2to3.motion import Keypoints, Motion
-from lift2to3.pipeline.body_prior import load_body_prior
+from lift2to3.pipeline.refine_body import Smplify
 from lift2to3.skeletons import CANONICAL, INDEX
 
 CONFIG = SmplifyConfig(window_frames=32, overlap_frames=8)

@@ -22,7 +22,6 @@ from lift2to3 import Lifter, Motion
 from lift2to3.checkpoint import load_weights, save_weights
 from lift2to3.data.mocap import read_bvh_clip
 from lift2to3.pipeline.canonical_clip import canonical_clip
-from lift2to3.pipeline.lift import WEIGHTS_FOLDER
 from lift2to3.pipeline.spread import (
     LEAST_HEIGHT_M,
     SpreadCalibration,
@@ -32,6 +31,7 @@ from lift2to3.pipeline.spread import (
     spread_terms,
 )
 from lift2to3.skeletons import CANONICAL
+from lift2to3.weights_folder import WEIGHTS_FOLDER
 
 POINTS = len(CANONICAL)
 KNOWN = SpreadCalibration(tuple(np.linspace(0.03, 0.12, POINTS).tolist()), 0.8, 1.3)

@@ -11,8 +11,8 @@ import pytest
 
 from lift2to3.demo_clip import load_demo_clip
 from lift2to3.motion import Motion
+from lift2to3.report.viewer import Viewer
 from lift2to3.skeletons import CANONICAL
-from lift2to3.viewer import Viewer
 
 
 def walk() -> Motion:

@@ -5,14 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from lift2to3.pipeline.windows import (
-    blend,
-    blend_weights,
-    resample_observations,
-    resample_points,
-    supported,
-    window_starts,
-)
+from lift2to3.pipeline.windows import blend, blend_weights, supported, window_starts
+from lift2to3.resample import resample_observations, resample_points
 
 RATES = (24, 25, 29.97, 30, 50, 59.94, 60, 120, 240)
 

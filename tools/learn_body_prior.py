@@ -20,9 +20,9 @@ from lift2to3.body import REFERENCE_LEG_M, leg_length
 from lift2to3.checkpoint import save_weights
 from lift2to3.data.body_rotations import body_motion
 from lift2to3.data.dataset import load_clips
+from lift2to3.fit.body_prior import BODY_PRIOR
+from lift2to3.fit.first_pose import symmetric
 from lift2to3.motion import BodyMotion
-from lift2to3.pipeline.body_prior import BODY_PRIOR
-from lift2to3.pipeline.first_pose import symmetric
 from lift2to3.skeletons import MIRROR
 
 

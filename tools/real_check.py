@@ -22,9 +22,9 @@ from rich.console import Console
 from rich.table import Table
 
 import lift2to3 as l23
-from lift2to3.baselines.smplify import Smplify
 from lift2to3.metrics import abs_mpjpe, mpjpe, pa_mpjpe, root_error
 from lift2to3.motion import Motion, load_arrays
+from lift2to3.pipeline.refine_body import Smplify
 from lift2to3.skeletons import BONES, FOOT_POINTS, INDEX, PARENTS, get_skeleton
 
 BODY_25B = get_skeleton("body25b")

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from lift2to3.body import REFERENCE_LEG_M
-from lift2to3.formats.bvh import Bvh
+from lift2to3.formats.motions.bvh import Bvh
 from lift2to3.skeletons import CANONICAL, INDEX
 
 _HEAD: Final[Mapping[str, tuple[float, float, float]]] = {

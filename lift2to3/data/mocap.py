@@ -18,7 +18,7 @@ from lift2to3.body import forward_kinematics
 from lift2to3.contact import CONTACT_ROWS, contact_labels
 from lift2to3.conventions import MODEL_FPS
 from lift2to3.data.anatomy import HEEL_BACK_M, Family, Placement, find_family, place_points, with_heel_drop
-from lift2to3.formats.bvh import Bvh, read_bvh
+from lift2to3.formats.motions.bvh import Bvh, read_bvh
 from lift2to3.skeletons import INDEX
 
 WORLD_FROM_Y_UP: Final = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])

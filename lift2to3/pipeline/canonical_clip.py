@@ -20,9 +20,10 @@ from lift2to3.geometry.cameras import Camera, View
 from lift2to3.geometry.rigs import Frame
 from lift2to3.models.multiview import MultiViewConfig, frame_of
 from lift2to3.motion import Keypoints, Motion
+from lift2to3.observations import canonical_observations
 from lift2to3.pipeline.check_setup import check_setup
-from lift2to3.pipeline.observations import canonical_observations
-from lift2to3.pipeline.windows import resample_observations, resample_points, supported, window_starts
+from lift2to3.pipeline.windows import supported, window_starts
+from lift2to3.resample import resample_observations, resample_points
 from lift2to3.skeletons import CANONICAL
 
 SMOOTHED_FRAMES = 5

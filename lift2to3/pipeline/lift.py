@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from lift2to3.checkpoint import check_shapes, config_from_dict, load_weights
+from lift2to3.disk_cache import use_disk_cache
 from lift2to3.geometry.cameras import Camera, View
 from lift2to3.models.denoiser import DenoiserConfig, describe
 from lift2to3.models.multiview import LATER_SWITCHES, MultiViewConfig
@@ -29,35 +30,15 @@ from lift2to3.pipeline.canonical_clip import (
     cut,
     watched,
 )
-from lift2to3.pipeline.disk_cache import use_disk_cache
 from lift2to3.pipeline.refine_feet import shipped_refiner, shows_feet
 from lift2to3.pipeline.sample import compiled_sampler
 from lift2to3.pipeline.spread import SpreadCalibration, calibrated
 from lift2to3.pipeline.windows import blend, window_starts
 from lift2to3.representation import CHANNELS
+from lift2to3.weights_folder import weights_path
 
-WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights"
 DEFAULT_WEIGHTS = "small"
 DEFAULT_STEPS = 1
-
-
-def weights_path(weights: str | Path) -> Path:
-    """The file of shipped weights by their name; a path that ends in .safetensors is itself.
-
-    Raises:
-        ValueError: an unknown name (the known ones are listed).
-    """
-    path = Path(weights)
-    if path.suffix == ".safetensors":
-        return path
-    path = WEIGHTS_FOLDER / f"{weights}.safetensors"
-    if not path.is_file():
-        known = sorted(p.stem for p in WEIGHTS_FOLDER.glob("*.safetensors"))
-        raise ValueError(
-            f"unknown weights {str(weights)!r}; shipped: {', '.join(known) or 'none'}. "
-            "For a file of your own give its path, ending in .safetensors."
-        )
-    return path
 
 
 class Lifter:

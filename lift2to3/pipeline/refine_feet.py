@@ -24,7 +24,10 @@ from scipy.spatial.transform import Rotation, Slerp
 from lift2to3.body import pose_body
 from lift2to3.checkpoint import check_shapes, config_from_dict, load_weights
 from lift2to3.conventions import MODEL_FPS, NEAR_M
-from lift2to3.formats.joint_tree import check_body
+from lift2to3.disk_cache import use_disk_cache
+from lift2to3.fit.body_prior import load_body_prior
+from lift2to3.fit.first_pose import first_rest_offsets, first_rotations, measured_rest_offsets
+from lift2to3.formats.motions.joint_tree import check_body
 from lift2to3.geometry.cameras import Camera, View
 from lift2to3.geometry.rotations import matrix_from_6d, sixd_from_matrix
 from lift2to3.models.denoiser import Params, merge
@@ -38,15 +41,13 @@ from lift2to3.models.foot_lifter import (
     soles_in_box,
 )
 from lift2to3.motion import BodyMotion, Keypoints, Motion
-from lift2to3.pipeline.body_prior import load_body_prior
-from lift2to3.pipeline.disk_cache import use_disk_cache
-from lift2to3.pipeline.first_pose import first_rest_offsets, first_rotations, measured_rest_offsets
-from lift2to3.pipeline.observations import canonical_observations
-from lift2to3.pipeline.windows import resample_observations
+from lift2to3.observations import canonical_observations
 from lift2to3.representation import FOOT_ROWS, in_box, person_box
+from lift2to3.resample import resample_observations
 from lift2to3.skeletons import CANONICAL, INDEX, SKELETONS, Skeleton
+from lift2to3.weights_folder import WEIGHTS_FOLDER
 
-FOOT_WEIGHTS: Final = Path(__file__).parents[1] / "weights" / "foot.safetensors"
+FOOT_WEIGHTS: Final = WEIGHTS_FOLDER / "foot.safetensors"
 
 Feet = Float[np.ndarray, "time feet 3 3"]
 """Rotations of both feet (or knees), left and right."""

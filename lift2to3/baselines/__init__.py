@@ -1,1 +1,0 @@
-"""Baselines behind the lifter's signature."""

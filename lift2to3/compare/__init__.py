@@ -1,0 +1,1 @@
+"""Motions against the truth: `lift2to3 eval`."""

@@ -1,0 +1,1 @@
+"""Files to records and back: other programs' bodies in, exports out."""

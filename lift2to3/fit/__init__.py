@@ -1,0 +1,1 @@
+"""Points or keypoints to a posed body."""

@@ -1,0 +1,193 @@
+"""SMPL motion as npz: AMASS's form (SMPL-H, 52 joints) and the same for SMPL (24 joints).
+
+Keys: ``poses`` (time, 156 or 72) axis angles in radians, each joint relative to its parent; ``trans``
+(time, 3) metres; ``betas`` (zeros unless given); ``dmpls`` zeros; ``gender`` 'neutral';
+``mocap_framerate``. The world has z up and the floor at z = 0, as AMASS. Hands are zero: flat, as at rest.
+
+Without a model file two things differ from a fit of the body model itself. Our T-pose is a T-pose by
+definition, SMPL's template holds its bones a few degrees differently (legs splayed, shoulders low): that
+difference stays in the pose. And our bones have their own lengths, which zero ``betas`` do not describe:
+they stand beside as ``rest_offsets``. SMPL adds ``trans`` to a template whose pelvis is not at the origin:
+pelvis = trans + ``pelvis_at_rest``, which is why ``trans`` is not the pelvis (nor on the floor).
+Keys beyond AMASS's, which its readers skip: ``pelvis_at_rest``, ``rest_offsets``, ``valid``.
+
+Read are these and AMASS's own in all their spellings: ``poses`` of SMPL (72), SMPL-H (156) or SMPL-X (165
+numbers a frame), or ``root_orient`` and ``pose_body``; ``mocap_framerate`` or ``mocap_frame_rate``.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from lift2to3.body import BODY_JOINTS
+from lift2to3.formats.motions.joint_tree import check_body, orthonormal, quaternions_xyzw
+from lift2to3.formats.motions.smpl_results import (
+    Root,
+    SmplResult,
+    as_numbers,
+    as_one_shape,
+    has_keys,
+    matrices_from_vectors,
+)
+from lift2to3.formats.object_files import LARGEST_UNPACKED
+from lift2to3.motion import BodyMotion, load_arrays
+from lift2to3.skeletons import CANONICAL
+from lift2to3.whole_file import whole_file
+
+Model = Literal["smplh", "smpl"]
+
+_POSE_NUMBERS: Final = {"smplh": 156, "smpl": 72}
+_BETAS: Final = {"smplh": 16, "smpl": 10}
+_OWN: Final = 3 * len(BODY_JOINTS)
+
+PELVIS_AT_REST_M: Final = (-0.00179506, -0.22333382, 0.02821918)
+"""The pelvis of SMPL-H's mean neutral body in its template (x left, y up, z forward)."""
+
+
+def write_smpl_npz(
+    path: str | Path,
+    body: BodyMotion,
+    model: Model = "smplh",
+    pelvis_at_rest: Sequence[float] = PELVIS_AT_REST_M,
+    betas: Sequence[float] | np.ndarray = (),
+) -> Path:
+    """Write an AMASS-style npz (``model="smplh"``) or one for SMPL; it appears whole or not at all.
+
+    Args:
+        path: the file.
+        body: what to write.
+        model: whose poses: hands, where it has them, are zero.
+        pelvis_at_rest: joint 0 of the template that the file will be used with, metres.
+        betas: the shape, where ``body`` is a fit of the model itself (`lift2to3.fit.fit_smpl`).
+
+    Raises:
+        ValueError: a body that cannot be written (see `check_body`), or more betas than the file holds.
+    """
+    path = Path(path)
+    check_body(body)
+    turns = quaternions_xyzw(orthonormal(np.asarray(body.rotations, float)))
+    frames, shape = len(turns), np.zeros(_BETAS[model])
+    if len(betas) > len(shape):
+        raise ValueError(f"{len(betas)} betas; {model}'s npz holds {len(shape)}")
+    shape[: len(betas)] = betas
+    poses = np.zeros((frames, _POSE_NUMBERS[model]))
+    poses[:, :_OWN] = Rotation.from_quat(turns.reshape(-1, 4)).as_rotvec().reshape(frames, _OWN)
+    fields: dict[str, Any] = {
+        "trans": np.asarray(body.root_translation, float) - np.asarray(pelvis_at_rest, float),
+        "poses": poses,
+        "betas": shape,
+        "dmpls": np.zeros((frames, 8)),
+        "gender": "neutral",
+        "mocap_framerate": float(body.fps),
+        "pelvis_at_rest": np.asarray(pelvis_at_rest, float),
+        "rest_offsets": np.asarray(body.rest_offsets, float),
+        "valid": np.asarray(body.valid, bool),
+    }
+    with whole_file(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **fields)
+    return path
+
+
+def read_amass_npz(path: str | Path) -> SmplResult:
+    """Read an AMASS-style npz of anybody's: world with z up and the floor at 0, no camera.
+
+    Raises:
+        ValueError: no such npz: a key is missing, or holds something else (the message says which).
+        FileNotFoundError: there is no such file.
+    """
+    fields = has_keys(_needed_arrays(Path(path)), path, "the npz", ("trans", "betas"))
+    if "poses" in fields:
+        columns = np.shape(fields["poses"])[-1] if np.ndim(fields["poses"]) else 0
+        turns = matrices_from_vectors(fields["poses"], path, "poses", len(BODY_JOINTS))
+    else:
+        parts = has_keys(fields, path, "the npz, which has no poses either,", ("root_orient", "pose_body"))
+        columns = 0
+        root = matrices_from_vectors(parts["root_orient"], path, "root_orient", 1)
+        body = matrices_from_vectors(parts["pose_body"], path, "pose_body", len(BODY_JOINTS) - 1, len(root))
+        turns = np.concatenate([root, body], axis=1)
+    rates = [fields[key] for key in _RATES if key in fields]
+    frames = len(turns)
+    return SmplResult(
+        body_pose=turns[:, 1:],
+        betas=as_one_shape(fields["betas"], path, "betas"),
+        frames=np.arange(frames),
+        in_world=Root(turns[:, 0], as_numbers(fields["trans"], path, "trans", (frames, 3))),
+        in_camera=None,
+        camera_in_world=None,
+        up="z",
+        on_floor=True,
+        K=None,
+        fps=float(as_numbers(rates[0], path, "the frame rate", ())) if rates else None,
+        model=_model(fields, columns),
+    )
+
+
+_RATES: Final = ("mocap_framerate", "mocap_frame_rate", "fps")
+_NEEDED: Final = ("poses", "root_orient", "pose_body", "trans", "betas", *_RATES, "surface_model_type")
+
+
+def _needed_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of the npz that make a motion; its pickled tables (labels, markers) stay unread."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {entry.filename.removesuffix(".npy"): entry.file_size for entry in archive.infolist()}
+        large = sum(sizes.get(name, 0) for name in _NEEDED)
+        if large > LARGEST_UNPACKED:
+            raise ValueError(
+                f"its arrays unpack to {large / 2**30:.3g} GB; at most {LARGEST_UNPACKED / 2**30:.3g}"
+            )
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in _NEEDED if name in archive.files}
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # a damaged archive ends in many kinds of error
+        raise ValueError(f"{path}: no npz of a motion, or a damaged one ({error})") from error
+
+
+def _model(fields: Mapping[str, np.ndarray], columns: int) -> Literal["smpl", "smplh", "smplx"]:
+    """Told by the file, or by how many numbers a pose has."""
+    named = str(fields["surface_model_type"]) if "surface_model_type" in fields else ""
+    if columns == 165 or named.startswith("smplx"):
+        return "smplx"
+    return "smpl" if columns == 72 or named == "smpl" else "smplh"
+
+
+def read_smpl_npz(path: str | Path) -> BodyMotion:
+    """Read what `write_smpl_npz` wrote, of either model.
+
+    Raises:
+        ValueError: no such npz, without our ``rest_offsets``, or of other shapes.
+    """
+    needed = ("trans", "poses", "mocap_framerate", "pelvis_at_rest", "rest_offsets", "valid")
+    fields = load_arrays(path, needed=needed)
+    text = [name for name in needed if fields[name].dtype.kind not in "fiub"]
+    if text:
+        raise ValueError(f"{path}: {', '.join(text)} hold no numbers")
+    frames = len(fields["poses"]) if fields["poses"].ndim else 0
+    shapes = {
+        "trans": (frames, 3), "rest_offsets": (len(CANONICAL), 3), "valid": (frames,),
+        "pelvis_at_rest": (3,), "mocap_framerate": (),
+    }  # fmt: skip
+    for name, shape in shapes.items():
+        if fields[name].shape != shape or not np.isfinite(fields[name].astype(float)).all():
+            raise ValueError(f"{path}: {name} is {fields[name].shape}; wanted {shape}, finite")
+    poses = fields["poses"]
+    if (
+        poses.shape not in {(frames, count) for count in _POSE_NUMBERS.values()}
+        or not np.isfinite(poses).all()
+    ):
+        raise ValueError(f"{path}: poses is {poses.shape}; wanted (time, 156) or (time, 72), finite")
+    turns = Rotation.from_rotvec(poses[:, :_OWN].reshape(-1, 3)).as_matrix()
+    return BodyMotion(
+        root_translation=fields["trans"] + fields["pelvis_at_rest"],
+        rotations=turns.reshape(frames, len(BODY_JOINTS), 3, 3),
+        rest_offsets=fields["rest_offsets"],
+        fps=float(fields["mocap_framerate"]),
+        valid=fields["valid"].astype(bool),
+    )

@@ -1,0 +1,128 @@
+"""A plain figure around a skeleton: one rounded limb a bone, for formats that show a mesh."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from lift2to3.body import BODY_JOINTS, JOINT_PARENTS, REFERENCE_LEG_M, leg_length
+from lift2to3.formats.motions.joint_tree import TIPS
+from lift2to3.skeletons import INDEX
+
+_RADIUS_M: Final[Mapping[str, float]] = {
+    "hip": 0.085, "knee": 0.068, "ankle": 0.048, "foot": 0.038, "big_toe": 0.032, "spine1": 0.105,
+    "spine2": 0.100, "spine3": 0.105, "neck": 0.080, "head": 0.050, "head_top": 0.085, "collar": 0.075,
+    "shoulder": 0.060, "elbow": 0.045, "wrist": 0.036, "hand": 0.038,
+}  # fmt: skip
+"""Of the limb that ends at each point, for a leg of `REFERENCE_LEG_M`; left and right alike."""
+
+_SIDES: Final = 10
+_LATITUDES: Final = np.radians([-50.0, 0.0, 0.0, 50.0])
+"""Rings of a limb: two round off its start, two its end."""
+
+
+class FigureMesh(NamedTuple):
+    """Triangles in the rest pose, each vertex moving with one joint.
+
+    Attributes:
+        positions: metres, the pelvis at the origin; x left, y up, z forward.
+        normals: unit length, outwards.
+        joints: row of the joint that each vertex moves with.
+        triangles: vertex rows, counter-clockwise seen from outside.
+    """
+
+    positions: Float[np.ndarray, "vertices 3"]
+    normals: Float[np.ndarray, "vertices 3"]
+    joints: Int[np.ndarray, "vertices"]
+    triangles: Int[np.ndarray, "triangles 3"]
+
+
+class SkinnedMesh(NamedTuple):
+    """Triangles in the rest pose, each vertex moving with up to four joints.
+
+    Attributes:
+        positions: metres, the pelvis at the origin; x left, y up, z forward.
+        normals: unit length, outwards.
+        joints: rows of the joints that each vertex moves with; any where the weight is 0.
+        weights: their shares, which sum to 1.
+        triangles: vertex rows, counter-clockwise seen from outside.
+    """
+
+    positions: Float[np.ndarray, "vertices 3"]
+    normals: Float[np.ndarray, "vertices 3"]
+    joints: Int[np.ndarray, "vertices 4"]
+    weights: Float[np.ndarray, "vertices 4"]
+    triangles: Int[np.ndarray, "triangles 3"]
+
+
+def rest_positions(rest_offsets: Float[np.ndarray, "38 3"]) -> Float[np.ndarray, "22 3"]:
+    """The turning joints at rest, metres from the pelvis."""
+    positions = np.zeros((len(BODY_JOINTS), 3))
+    for row, parent in enumerate(JOINT_PARENTS):
+        if parent >= 0:  # the 22 joints list parents first
+            positions[row] = positions[parent] + rest_offsets[row]
+    return positions
+
+
+def figure_mesh(rest_offsets: Float[np.ndarray, "38 3"]) -> FigureMesh:
+    """The figure of a body's own bone lengths."""
+    positions = rest_positions(rest_offsets)
+    scale = leg_length(rest_offsets) / REFERENCE_LEG_M
+    bones = [(int(JOINT_PARENTS[row]), BODY_JOINTS[row]) for row in range(1, len(BODY_JOINTS))]
+    bones += [(INDEX[joint], tip) for joint, tip in TIPS.items()]
+    limbs = []
+    for joint, end in bones:
+        radius = scale * _RADIUS_M[end.removeprefix("left_").removeprefix("right_")]
+        bone = rest_offsets[INDEX[end]]
+        if end in TIPS.values():  # the limb ends at the tip, its round end included
+            bone = bone * max(1 - radius / max(float(np.linalg.norm(bone)), radius), 0.1)
+        limbs.append((joint, *_limb(positions[joint], bone, radius)))
+    first = np.cumsum([0, *(len(points) for _, points, _, _ in limbs)])
+    return FigureMesh(
+        positions=np.concatenate([points for _, points, _, _ in limbs]),
+        normals=np.concatenate([normals for _, _, normals, _ in limbs]),
+        joints=np.concatenate([np.full(len(points), joint) for joint, points, _, _ in limbs]),
+        triangles=np.concatenate([t + f for (_, _, _, t), f in zip(limbs, first, strict=False)]),
+    )
+
+
+def skinned(figure: FigureMesh) -> SkinnedMesh:
+    """The figure with all of each vertex's weight on its one joint."""
+    first = np.array([1, 0, 0, 0])
+    weights = np.tile(first.astype(float), (len(figure.joints), 1))
+    return SkinnedMesh(
+        figure.positions, figure.normals, figure.joints[:, None] * first, weights, figure.triangles
+    )
+
+
+def _limb(
+    start: Float[np.ndarray, "3"], bone: Float[np.ndarray, "3"], radius: float
+) -> tuple[Float[np.ndarray, "vertices 3"], Float[np.ndarray, "vertices 3"], Int[np.ndarray, "triangles 3"]]:
+    """A capsule from ``start`` along ``bone``: positions, normals and triangles."""
+    length = float(np.linalg.norm(bone))
+    along = bone / length if length > 0 else np.array([0.0, 1.0, 0.0])
+    across = np.cross(along, np.eye(3)[np.argmin(np.abs(along))])
+    across /= np.linalg.norm(across)
+    other = np.cross(along, across)
+    turn = 2 * np.pi * np.arange(_SIDES) / _SIDES
+    circle = np.cos(turn)[:, None] * across + np.sin(turn)[:, None] * other
+    rings = [np.cos(up) * circle + np.sin(up) * along for up in _LATITUDES]
+    normals = np.concatenate([[-along], *rings, [along]])
+    rises = np.repeat([0.0, length], [1 + 2 * _SIDES, 2 * _SIDES + 1])
+    return start + radius * normals + rises[:, None] * along, normals, _limb_triangles()
+
+
+def _limb_triangles() -> Int[np.ndarray, "triangles 3"]:
+    near = np.arange(_SIDES)
+    far = (near + 1) % _SIDES
+    last = 1 + len(_LATITUDES) * _SIDES
+    faces = [np.stack([np.zeros_like(near), 1 + far, 1 + near], axis=1)]
+    for ring in range(len(_LATITUDES) - 1):
+        a, b = 1 + ring * _SIDES + near, 1 + ring * _SIDES + far
+        faces += [np.stack([a, b, b + _SIDES], axis=1), np.stack([a, b + _SIDES, a + _SIDES], axis=1)]
+    top = last - _SIDES
+    faces.append(np.stack([np.full_like(near, last), top + near, top + far], axis=1))
+    return np.concatenate(faces)

@@ -1,0 +1,80 @@
+"""GVHMR's ``hmr4d_results.pt``: one person's SMPL-X parameters in a gravity-aligned world and in the camera.
+
+Layout (zju3dv/GVHMR, ``tools/demo/demo.py`` and ``gvhmr_pl_demo.py``): a PyTorch file of a dict. Tensors:
+
+``smpl_params_global``  ``global_orient`` (time, 3) and ``body_pose`` (time, 63) axis angles, ``betas``
+    (time, 10), ``transl`` (time, 3) metres: SMPL-X's own, in a world with y up ("ay") that starts where
+    it likes; its lowest joint (not sole) is at y = 0.
+``smpl_params_incam``   the same body in each frame's camera, OpenCV's axes. ``body_pose`` and ``betas``
+    are the same as in the world.
+``K_fullimg``           (time, 3, 3) intrinsics, pixels; the program assumes a diagonal field of view of 53°.
+``net_outputs``         not read.
+
+The two are estimated apart: the camera that sees the one where the other stands follows from them in each
+frame, and shakes a little even where the real one stood. One row is one frame of the video. The network
+takes every video to be 30 fps, and its demo copies the frames without resampling.
+Shen et al. 2024, "World-Grounded Human Motion Recovery via Gravity-View Coordinates".
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lift2to3.formats.motions.smpl_results import (
+    BODY_JOINTS,
+    Root,
+    SmplResult,
+    as_numbers,
+    as_one_shape,
+    choose_track,
+    has_keys,
+    matrices_from_vectors,
+)
+
+_WORLD, _CAMERA = "smpl_params_global", "smpl_params_incam"
+_FPS = 30.0
+
+
+def is_gvhmr(found: Any) -> bool:
+    """Whether a file's value is such a result, maybe an incomplete one."""
+    return isinstance(found, dict) and (_WORLD in found or _CAMERA in found)
+
+
+def gvhmr_result(found: Any, path: str | Path, track: str | int | None = None) -> SmplResult:
+    """The result of `formats.object_files.load_objects`'s value.
+
+    Raises:
+        ValueError: a key is missing, or holds something else than the layout above says.
+    """
+    fields = has_keys(found, path, "GVHMR's result", (_WORLD, _CAMERA, "K_fullimg"))
+    world, camera = (
+        has_keys(fields[key], path, key, ("global_orient", "body_pose", "betas", "transl"))
+        for key in (_WORLD, _CAMERA)
+    )
+    body_pose = matrices_from_vectors(world["body_pose"], path, f"{_WORLD}.body_pose", BODY_JOINTS)
+    frames = len(body_pose)
+    choose_track({0: frames}, track, path)
+    intrinsics = as_numbers(fields["K_fullimg"], path, "K_fullimg", (frames, 3, 3))
+    if not np.allclose(intrinsics, intrinsics[:1], rtol=1e-4):
+        raise ValueError(f"{path}: K_fullimg changes over the {frames} frames; wanted one lens without zoom")
+    return SmplResult(
+        body_pose=body_pose,
+        betas=as_one_shape(world["betas"], path, f"{_WORLD}.betas"),
+        frames=np.arange(frames),
+        in_world=_root(world, path, _WORLD, frames),
+        in_camera=_root(camera, path, _CAMERA, frames),
+        camera_in_world=None,
+        up="y",
+        on_floor=False,
+        K=intrinsics[0],
+        fps=_FPS,
+        model="smplx",
+    )
+
+
+def _root(params: Any, path: str | Path, name: str, frames: int) -> Root:
+    turns = matrices_from_vectors(params["global_orient"], path, f"{name}.global_orient", 1, frames)
+    return Root(turns[:, 0], as_numbers(params["transl"], path, f"{name}.transl", (frames, 3)))

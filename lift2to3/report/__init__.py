@@ -1,0 +1,1 @@
+"""What people look at: summary, picture, page, overlay, viewer."""

@@ -1,0 +1,299 @@
+"""The report page of a lifted motion: one HTML file that plays it and shows its numbers, offline."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from lift2to3.contact import CONTACT_POINTS, contact_labels
+from lift2to3.geometry.cameras import Camera
+from lift2to3.metrics import foot_sliding
+from lift2to3.motion import Keypoints, Motion
+from lift2to3.report.bone_lengths import bone_lengths, bone_remarks
+from lift2to3.report.summary import CONTACT_HEIGHT_M, Summary, reprojection_error, summarise
+from lift2to3.skeletons import Skeleton, stick_bones
+from lift2to3.whole_file import whole_file
+
+TEMPLATE: Final = Path(__file__).with_name("page.html")
+_SLOT: Final = "__CLIP__"
+
+_MISSING: Final = -32768
+_FARTHEST_M: Final = 200.0
+"""Points farther than this from the motion's middle are not drawn: they would cost all others precision."""
+
+
+def write_report(
+    motion: Motion,
+    keypoints: Keypoints,
+    camera: Camera,
+    path: str | Path,
+    title: str = "Lifted motion",
+    remarks: Sequence[str] = (),
+    rows: Sequence[tuple[str, str]] = (),
+) -> Path:
+    """Write the page: a double click opens it in any browser, without a network.
+
+    Args:
+        motion: metres, world, z up; what is not valid or NaN is left out.
+        keypoints: what was observed, pixels; as many frames as the motion.
+        camera: whose image the keypoints are in.
+        path: file to write, whole or not at all; its folder must be there.
+        title: the page's heading.
+        remarks: what else to warn of, beside what `summarise` finds.
+        rows: further facts, such as errors to a known truth: a name and a value each.
+
+    Raises:
+        ValueError: records that do not belong together, or a motion without pelvis and head.
+    """
+    page = build_page(motion, keypoints, camera, title, remarks, rows)
+    path = Path(path)
+    with whole_file(path) as part:
+        part.write_text(page, encoding="utf-8")
+    return path
+
+
+def build_page(
+    motion: Motion,
+    keypoints: Keypoints,
+    camera: Camera,
+    title: str = "Lifted motion",
+    remarks: Sequence[str] = (),
+    rows: Sequence[tuple[str, str]] = (),
+) -> str:
+    """The page that `write_report` writes, as text."""
+    _check_names(motion)
+    summary = summarise(motion, keypoints, camera)
+    joints = np.where(motion.valid[..., None], motion.joints_world, np.nan).astype(np.float64)
+    motion = motion._replace(joints_world=joints, spread=np.where(motion.valid, motion.spread, np.nan))
+    feet = _feet(motion)
+    lengths = bone_lengths(motion)
+    clip = {
+        "title": title,
+        "subtitle": f"{summary.seconds:.1f} s, {summary.frames} frames at {summary.fps:g} fps, "
+        f"{keypoints.skeleton.name} keypoints in a {camera.size[0]} × {camera.size[1]} px image",
+        "remarks": [*remarks, *summary.warnings, *bone_remarks(lengths)],
+        "facts": _facts(summary, feet),
+        "rows": rows,
+        "fps": motion.fps,
+        "frames": len(joints),
+        **_scene(motion, camera),
+        **_image(motion, keypoints, camera),
+        "body_px": summary.body_px,
+        "path_m": summary.path_m,
+        **_charts(motion, keypoints, camera, feet),
+        "bones": lengths,
+    }
+    text = json.dumps(_plain(clip), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    text = text.replace("<", "\\u003c")  # a joint called </script> must not end the script
+    return TEMPLATE.read_text(encoding="utf-8").replace(_SLOT, text)
+
+
+def _check_names(motion: Motion) -> None:
+    missing = {"pelvis", "head"} - set(motion.joint_names)
+    if missing:
+        raise ValueError(
+            f"report: the motion has no {' and no '.join(sorted(missing))} among its "
+            f"{len(motion.joint_names)} joints; wanted canonical names, as lift2to3.lift gives them"
+        )
+
+
+# --- what the views draw
+
+
+def _scene(motion: Motion, camera: Camera) -> dict[str, Any]:
+    """Joints, camera and colours by side: what the view in space needs."""
+    joints = motion.joints_world
+    flat = joints[np.all(np.isfinite(joints), axis=-1)]
+    middle = np.median(flat, axis=0) if len(flat) else np.zeros(3)
+    near = np.linalg.norm(joints - middle, axis=-1, keepdims=True) < _FARTHEST_M
+    width, height = camera.size
+    corners_px = np.array([[0, 0], [width, 0], [width, height], [0, height]]) - 0.5
+    corners = np.pad(np.clip(camera.normalise(corners_px), -5, 5), ((0, 0), (0, 1)), constant_values=1.0)
+    return {
+        "names": motion.joint_names,
+        "sticks": stick_bones(motion.joint_names),
+        "middle": middle,
+        "world": _pack(np.where(near, joints - middle, np.nan), 0.001),
+        "spread": _pack(motion.spread, 0.001),
+        "camera": {
+            "centre": camera.centre,
+            "forward": camera.R[2],
+            "corners": corners @ camera.R,
+            "zoom": camera.K[1, 1] / height,
+        },
+    }
+
+
+def _image(motion: Motion, keypoints: Keypoints, camera: Camera) -> dict[str, Any]:
+    """Observed keypoints and projected joints: what the view of the image needs."""
+    row = {name: joint for joint, name in enumerate(motion.joint_names)}
+    size = np.array(camera.size)
+
+    def near(points_px: Float[np.ndarray, "time joints 2"]) -> Float[np.ndarray, "time joints 2"]:
+        inside = np.all((points_px > -size) & (points_px < 2 * size), axis=-1, keepdims=True)
+        return np.where(inside, points_px, np.nan)
+
+    return {
+        "size": camera.size,
+        "observed_names": keypoints.skeleton.joints,
+        "observed_rows": [row.get(name, -1) if name else -1 for name in keypoints.skeleton.canonical],
+        "observed": _pack(near(keypoints.xy_px), 0.1),
+        "projected": _pack(near(camera.project(motion.joints_world)), 0.1),
+    }
+
+
+class _Feet(NamedTuple):
+    """What the feet do; columns as `CONTACT_POINTS`.
+
+    Attributes:
+        points: heels and big toes, metres, NaN where missing.
+        contact: whether each stands on the floor.
+        sliding: (time, points) mm per 1/30 s while standing, NaN otherwise; the step that ends there.
+    """
+
+    points: Float[np.ndarray, "time points 3"]
+    contact: Bool[np.ndarray, "time points"]
+    sliding: Float[np.ndarray, "time points"]
+
+
+def _feet(motion: Motion) -> _Feet:
+    points = motion.as_skeleton(Skeleton("feet", CONTACT_POINTS, CONTACT_POINTS)).astype(np.float64)
+    contact = contact_labels(points, motion.fps)
+    # no truth says here when a foot stands: the motion's own contacts must
+    sliding = foot_sliding(points, points, motion.fps, contact)
+    return _Feet(points, contact, np.concatenate([np.full((1, 4), np.nan), sliding])[: len(points)])
+
+
+def _footprints(feet: _Feet) -> list[tuple[int, int, int, float, float]]:
+    """(column, first frame, last frame, x, y) of each time that a point stood."""
+    prints = []
+    edges = np.diff(np.pad(feet.contact.astype(int), ((1, 1), (0, 0))), axis=0)
+    for point in range(feet.contact.shape[1]):
+        starts, ends = np.flatnonzero(edges[:, point] > 0), np.flatnonzero(edges[:, point] < 0)
+        for first, end in zip(starts.tolist(), ends.tolist(), strict=True):
+            x, y, _ = feet.points[first:end, point].mean(axis=0)
+            prints.append((point, first, end - 1, round(float(x), 3), round(float(y), 3)))
+    return prints
+
+
+# --- what the charts draw
+
+
+def _charts(motion: Motion, keypoints: Keypoints, camera: Camera, feet: _Feet) -> dict[str, Any]:
+    error = reprojection_error(motion, keypoints, camera)
+    spread = 100.0 * motion.spread
+    height = 100.0 * np.stack([_least(feet.points[:, side, 2]) for side in (slice(0, 2), slice(2, 4))], -1)
+    slides = np.stack([_mean(feet.sliding[:, side]) for side in (slice(0, 2), slice(2, 4))], -1)
+    return {
+        "error_by_time": _pack(np.stack([_quantile(error, q) for q in (0.5, 0.9)], -1), 0.1),
+        "spread_by_time": _pack(np.stack([_quantile(spread, q) for q in (0.5, 0.9)], -1), 0.1),
+        "foot_height": _pack(height, 0.1),
+        "foot_sliding": _pack(slides, 0.1),
+        "contact_points": CONTACT_POINTS,
+        "contact": _pack(feet.contact.astype(float), 1.0),
+        "footprints": _footprints(feet),
+        "error": _pack(error, 0.1),
+        "error_by_joint": _by_joint(keypoints.skeleton.joints, error),
+        "spread_by_joint": _by_joint(motion.joint_names, spread),
+    }
+
+
+def _quantile(values: Float[np.ndarray, "time joints"], q: float) -> Float[np.ndarray, " time"]:
+    """Over the joints that are not NaN, without interpolation; NaN for a frame without any."""
+    count = np.isfinite(values).sum(-1)
+    rank = np.rint(q * np.maximum(count - 1, 0)).astype(int)
+    return np.take_along_axis(np.sort(values, axis=-1), rank[:, None], axis=-1)[:, 0]  # NaN sorts last
+
+
+def _least(values: Float[np.ndarray, "time joints"]) -> Float[np.ndarray, " time"]:
+    return np.sort(values, axis=-1)[:, 0]
+
+
+def _mean(values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """Along the last axis, over what is not NaN; NaN without any."""
+    seen = np.isfinite(values)
+    count = seen.sum(-1)
+    total = np.sum(values, axis=-1, where=seen)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _by_joint(
+    names: Iterable[str], values: Float[np.ndarray, "time joints"]
+) -> list[dict[str, str | float | None]]:
+    """Per joint: its name, side, median and 95th percentile over time."""
+    rows = []
+    for name, column in zip(names, values.T, strict=True):
+        known = column[np.isfinite(column)]
+        median, high = np.percentile(known, (50, 95)) if len(known) else (np.nan, np.nan)
+        words = name.split("_")
+        side = next((word for word in words if word in ("left", "right")), "middle")
+        part = " ".join(word for word in words if word != side) or name
+        rows.append({"name": name, "part": part, "side": side, "median": float(median), "high": float(high)})
+    return rows
+
+
+# --- the page's data
+
+
+def _facts(summary: Summary, feet: _Feet) -> list[tuple[str, str, str]]:
+    """(name, value, remark) of what one looks at first."""
+    low_head, high_head = summary.head_height_m
+    sliding = float(_mean(feet.sliding.ravel()))
+    return [
+        ("Path walked", _text(summary.path_m, ".2f", " m"), "of the pelvis, over the floor"),
+        ("Head height", _text(high_head, ".2f", " m"), f"highest; lowest {_text(low_head, '.2f', ' m')}"),
+        (
+            "Lowest foot",
+            _text(100 * summary.foot_height_m[1], ".1f", " cm"),
+            f"median; under {100 * CONTACT_HEIGHT_M:.0f} cm in "
+            + _text(100 * summary.contact_fraction, ".0f", " %"),
+        ),
+        ("Foot sliding", _text(sliding, ".1f", " mm"), "per 1/30 s while the lifted foot stands"),
+        (
+            "Reprojection",
+            _text(summary.reprojection_px, ".1f", " px"),
+            f"median; {_text(100 * summary.reprojection_px / summary.body_px, '.1f', ' %')} of body size",
+        ),
+        ("Spread", _text(100 * summary.spread_m, ".1f", " cm"), "uncertainty of a point, median"),
+        ("Missing", _text(100 * summary.missing_fraction, ".0f", " %"), "of the keypoints"),
+    ]
+
+
+def _text(value: float, how: str, unit: str) -> str:
+    return f"{value:{how}}{unit}".replace("-", "−") if np.isfinite(value) else "–"
+
+
+def _pack(values: Float[np.ndarray, "time *channels"], unit: float) -> dict[str, Any]:
+    """Numbers as 16-bit whole multiples of ``unit`` (or of a larger one that reaches the largest number).
+
+    What is stored are the steps from frame to frame, low bytes before high ones, gzipped: a smooth
+    motion's high bytes are nearly all 0. NaN is `_MISSING`. The page's ``unpack`` is the inverse.
+    """
+    finite = np.isfinite(values)
+    unit = max(unit, float(np.max(np.abs(values), where=finite, initial=0.0)) / 32767)
+    whole = np.rint(np.where(finite, values, 0.0) / unit)
+    whole = np.where(finite, whole, _MISSING).astype(np.int16).reshape(len(values), -1).T
+    steps = np.diff(whole, axis=-1, prepend=np.zeros_like(whole[:, :1]))  # wraps, and so does the way back
+    planes = steps.astype("<i2").reshape(-1, 1).view(np.uint8).T
+    data = base64.b64encode(gzip.compress(planes.tobytes(), 6, mtime=0)).decode("ascii")
+    return {"shape": values.shape, "unit": unit, "data": data}
+
+
+def _plain(value: Any) -> Any:
+    """The same in what JSON has: lists, and None for NaN."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    return value
