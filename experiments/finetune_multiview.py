@@ -17,7 +17,8 @@ from pretrain_2d import training_clips
 from lift2to3.checkpoint import load_weights, save_weights
 from lift2to3.data.dataset import load_clips
 from lift2to3.data.windows import WindowConfig
-from lift2to3.models.denoiser import DenoiserConfig, build, warm_start
+from lift2to3.models.denoiser import Denoiser, DenoiserConfig
+from lift2to3.models.params import build, warm_start
 from lift2to3.training.batches import training_batches
 from lift2to3.training.evaluate import window_validator
 from lift2to3.training.loop import LoopConfig, train
@@ -61,7 +62,7 @@ def main(config: Config) -> Path:
     resolution = config.model.pointmap_resolution
     multiview = dataclasses.replace(config.loss.multiview, pointmap_resolution=resolution)
     loss = dataclasses.replace(config.loss, multiview=multiview)
-    graph, params = build(config.model, config.loop.seed)
+    graph, params = build(Denoiser, config.model, config.loop.seed)
     if config.pretrained is not None:
         params, new = warm_start(params, load_weights(config.pretrained).params)
         print(f"{len(params) - len(new)} parameters from {config.pretrained}, {len(new)} new")

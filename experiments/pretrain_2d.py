@@ -17,7 +17,8 @@ from lift2to3.checkpoint import save_weights
 from lift2to3.data.dataset import load_clips
 from lift2to3.data.mocap import MocapClip
 from lift2to3.data.windows import WindowConfig
-from lift2to3.models.denoiser import DenoiserConfig, build
+from lift2to3.models.denoiser import Denoiser, DenoiserConfig
+from lift2to3.models.params import build
 from lift2to3.training.batches import training_batches
 from lift2to3.training.loop import LoopConfig, train
 from lift2to3.training.losses import LossConfig, single_view_loss
@@ -65,7 +66,7 @@ def main(config: Config) -> Path:
     if config.distributed:
         jax.distributed.initialize()
     model = dataclasses.replace(config.model, multi_view=False)
-    graph, params = build(model, config.loop.seed)
+    graph, params = build(Denoiser, model, config.loop.seed)
     state = train(
         single_view_loss(graph, config.windows.frames, config.loss),
         params,

@@ -18,8 +18,8 @@ from lift2to3.checkpoint import load_weights, save_weights
 from lift2to3.data.body_rotations import body_motion
 from lift2to3.data.dataset import load_clips
 from lift2to3.data.windows import WindowConfig
-from lift2to3.models.denoiser import warm_start
-from lift2to3.models.foot_lifter import FootLifterConfig, build_foot_lifter
+from lift2to3.models.foot_lifter import FootLifter, FootLifterConfig
+from lift2to3.models.params import build, warm_start
 from lift2to3.motion import BodyMotion
 from lift2to3.training.foot_loss import FootLossConfig, foot_batches, foot_loss, foot_validator
 from lift2to3.training.loop import LoopConfig, train
@@ -61,7 +61,7 @@ def main(config: Config) -> Path:
     """Train and write the averaged weights; returns their path."""
     if config.distributed:
         jax.distributed.initialize()
-    graph, params = build_foot_lifter(config.model, config.loop.seed)
+    graph, params = build(FootLifter, config.model, config.loop.seed)
     if config.pretrained is not None:
         params, _ = warm_start(params, load_weights(config.pretrained).params)
     frames = config.windows.frames

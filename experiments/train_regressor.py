@@ -16,9 +16,9 @@ import tyro
 from lift2to3.checkpoint import load_weights, save_weights
 from lift2to3.data.dataset import load_clips
 from lift2to3.data.windows import WindowConfig
-from lift2to3.models.denoiser import warm_start
 from lift2to3.models.multiview import MultiViewConfig
-from lift2to3.models.regressor import RegressorConfig, build_regressor
+from lift2to3.models.params import build, warm_start
+from lift2to3.models.regressor import Regressor, RegressorConfig
 from lift2to3.training.batches import training_batches
 from lift2to3.training.loop import LoopConfig, train
 from lift2to3.training.losses import LossConfig
@@ -55,7 +55,7 @@ def main(config: Config) -> Path:
     """Train and write the averaged weights; returns their path."""
     if config.distributed:
         jax.distributed.initialize()
-    graph, params = build_regressor(config.model, config.loop.seed)
+    graph, params = build(Regressor, config.model, config.loop.seed)
     if config.pretrained is not None:
         params, _ = warm_start(params, load_weights(config.pretrained).params)
     frames = config.windows.frames

@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
-import numpy as np
-from jaxtyping import Float
+import dataclasses
+import functools
 
+import numpy as np
+from jaxtyping import Bool, Float
+
+from lift2to3.conventions import MODEL_FPS
 from lift2to3.geometry.cameras import Camera
 from lift2to3.motion import Keypoints
+from lift2to3.resample import resample_observations
 from lift2to3.skeletons import CANONICAL
 
 
-def canonical_observations(
-    keypoints: Keypoints, camera: Camera
-) -> tuple[Float[np.ndarray, "time joints 2"], Float[np.ndarray, "time joints"]]:
-    """Undistorted normalised image points in canonical order, and their confidence (0 = missing)."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class Observations:
+    """One person seen by one camera, frame by frame.
+
+    Attributes:
+        n: (time, joints, 2) undistorted normalised image points of the canonical set; 0 where missing.
+        confidence: (time, joints) 0 = missing.
+        fps: frames per second.
+    """
+
+    n: Float[np.ndarray, "time joints 2"]
+    confidence: Float[np.ndarray, "time joints"]
+    fps: float
+
+    @functools.cached_property
+    def at_model_rate(self) -> Observations:
+        """The same at the rate that models work at."""
+        n, confidence = resample_observations(self.n, self.confidence, self.fps, MODEL_FPS)
+        return Observations(n, confidence, MODEL_FPS)
+
+    def only(self, frames: Bool[np.ndarray, "time"]) -> Observations:
+        """The same with everything missing in other frames."""
+        if not self.confidence[~frames].any():
+            return self
+        return Observations(self.n, self.confidence * frames[:, None], self.fps)
+
+
+def observe(keypoints: Keypoints, camera: Camera) -> Observations:
+    """Keypoints in canonical order, undistorted and normalised by the camera's intrinsics."""
     rows = keypoints.skeleton.rows
     known = rows >= 0
     shape = (len(keypoints.xy_px), len(CANONICAL))
@@ -22,4 +52,4 @@ def canonical_observations(
     seen = (keypoints.confidence > 0) & np.isfinite(normalised).all(-1)
     n[:, rows[known]] = np.where(seen[..., None], normalised, 0.0)[:, known]
     confidence[:, rows[known]] = np.where(seen, keypoints.confidence, 0.0)[:, known]
-    return n, confidence
+    return Observations(n, confidence, keypoints.fps)

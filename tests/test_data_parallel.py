@@ -10,7 +10,8 @@ from jax.sharding import Mesh
 from tiny import MODEL, MULTIVIEW, mocap_clip, quick_compilation, walk
 
 from lift2to3.data.windows import WindowConfig
-from lift2to3.models.denoiser import build
+from lift2to3.models.denoiser import Denoiser
+from lift2to3.models.params import build
 from lift2to3.training.batches import training_batches
 from lift2to3.training.losses import LossConfig, multiview_loss
 from lift2to3.training.state import data_mesh, initial_state, make_step, shard_batch
@@ -32,7 +33,7 @@ def batches(size: int = 8):
 @pytest.fixture(scope="module")
 def trained():
     """Parameters and logged scalars of two steps, by number of devices; unaugmented: that compiles long."""
-    graph, params = build(dataclasses.replace(MODEL, pointmaps=False))
+    graph, params = build(Denoiser, dataclasses.replace(MODEL, pointmaps=False))
     optimiser = optax.sgd(0.02)  # Adam's first steps are signs, and rounding turns some
     step = make_step(
         multiview_loss(graph, FRAMES, LossConfig(velocity=0.0, multiview=MULTIVIEW)),

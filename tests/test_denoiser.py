@@ -7,17 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lift2to3.models.denoiser import (
-    Condition,
-    DenoiserConfig,
-    Params,
-    build,
-    describe,
-    merge,
-    split,
-    time_features,
-    warm_start,
-)
+from lift2to3.models.denoiser import Condition, Denoiser, DenoiserConfig, time_features
+from lift2to3.models.params import Params, build, describe, merge, split, warm_start
 from lift2to3.representation import CHANNELS, JOINTS
 from lift2to3.skeletons import FOOT_POINTS
 
@@ -61,7 +52,7 @@ class Model:
     """A denoiser's static part, its fresh parameters, and the compiled call."""
 
     def __init__(self, config: DenoiserConfig) -> None:
-        self.graph, self.fresh = build(config)
+        self.graph, self.fresh = build(Denoiser, config)
         compiled = jax.jit(lambda params, *inputs: merge(self.graph, params)(*inputs))
         self.run = lambda params, *inputs: np.asarray(compiled(params, *inputs))
 
@@ -115,7 +106,7 @@ def test_warm_start_takes_the_whole_trunk_and_lists_what_is_new(single, multi):
 
 @pytest.mark.parametrize("config", [TINY, NO_POINTMAPS, BARE], ids=["all", "no pointmaps", "bare"])
 def test_switches_take_their_parameters_away(config):
-    paths = describe(config)[1]
+    paths = describe(Denoiser, config)[1]
     parts = ".".join(paths)
     assert ("pointmap" in parts) == config.pointmaps
     assert ("billboard" in parts) == ("skip" in parts) == config.billboard
@@ -252,7 +243,7 @@ def test_a_clip_that_does_not_fill_its_tokens_is_refused(multi):
 
 
 def test_half_precision_is_close(multi):
-    graph, _ = describe(dataclasses.replace(TINY, half=True))
+    graph, _ = describe(Denoiser, dataclasses.replace(TINY, half=True))
     params = shaken(multi.fresh, 0.05)
     half = np.asarray(jax.jit(lambda params, *inputs: merge(graph, params)(*inputs))(params, *inputs()))
     full = multi.run(params, *inputs())

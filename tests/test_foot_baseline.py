@@ -18,7 +18,8 @@ from lift2to3.data.initial_feet import InitialErrorConfig
 from lift2to3.data.mocap import MocapClip, clip_from_bvh
 from lift2to3.data.packed import write_packed
 from lift2to3.metrics import Scores
-from lift2to3.models.foot_lifter import FootLifterConfig, build_foot_lifter
+from lift2to3.models.foot_lifter import FootLifter, FootLifterConfig
+from lift2to3.models.params import build
 from lift2to3.skeletons import CANONICAL, INDEX
 
 protocol, foot_ik = experiment("protocol"), experiment("foot_ik")
@@ -265,7 +266,7 @@ def test_the_table_is_measured_and_written(tmp_path, capsys):
     (tmp_path / "cameras.json").write_text(json.dumps(RIGS))
     model = FootLifterConfig(width=8, depth=1, heads=2, mlp_ratio=1, reach=4, bend=False, half=False)
     weights = save_weights(
-        tmp_path / "foot.safetensors", build_foot_lifter(model)[1], {"foot_lifter": dataclasses.asdict(model)}
+        tmp_path / "foot.safetensors", build(FootLifter, model)[1], {"foot_lifter": dataclasses.asdict(model)}
     )
     evaluate_feet.main(
         evaluate_feet.Config(

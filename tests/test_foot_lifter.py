@@ -24,18 +24,17 @@ from lift2to3.data.mocap import MocapClip, clip_from_bvh
 from lift2to3.data.packed import write_packed
 from lift2to3.data.windows import WindowConfig
 from lift2to3.geometry.rotations import geodesic_angle, matrix_from_6d
-from lift2to3.models.denoiser import Params, merge
 from lift2to3.models.foot_lifter import (
     FootInput,
+    FootLifter,
     FootLifterConfig,
-    build_foot_lifter,
-    describe_foot_lifter,
     in_camera_frame,
     in_own_frame,
     mirror_frames,
     mirror_input,
     soles_in_box,
 )
+from lift2to3.models.params import Params, build, describe, merge
 from lift2to3.pipeline.refine_feet import FootRefiner
 from lift2to3.skeletons import INDEX
 from lift2to3.training import foot_loss as foot_loss_module
@@ -98,7 +97,7 @@ class Model:
 
     def __init__(self, **changes: object) -> None:
         self.config = dataclasses.replace(TINY, **changes)
-        self.graph, self.fresh = build_foot_lifter(self.config)
+        self.graph, self.fresh = build(FootLifter, self.config)
         self.trained = shaken(self.fresh)
         compiled = jax.jit(lambda params, *inputs: merge(self.graph, params)(*inputs))
         self.run = lambda params, *inputs: np.asarray(compiled(params, *inputs))
@@ -139,13 +138,13 @@ def test_a_fresh_lifter_that_predicts_directly_returns_the_identity():
 
 
 def test_the_description_is_that_of_what_is_built_and_seeds_differ():
-    graph, shapes = describe_foot_lifter(TINY)
+    graph, shapes = describe(FootLifter, TINY)
     assert graph == model().graph
     assert {name: leaf.shape for name, leaf in shapes.items()} == {
         name: leaf.shape for name, leaf in model().fresh.items()
     }
-    other = build_foot_lifter(TINY, seed=1)[1]
-    assert_same(build_foot_lifter(TINY)[1], model().fresh)
+    other = build(FootLifter, TINY, seed=1)[1]
+    assert_same(build(FootLifter, TINY)[1], model().fresh)
     assert np.abs(other["embed.kernel"] - model().fresh["embed.kernel"]).max() > 0.1
 
 
@@ -513,7 +512,7 @@ def one_device(monkeypatch) -> Mesh:
 def test_one_batch_is_learnt_to_a_few_degrees(prepared, one_device):
     steps = 250
     config = FootLifterConfig(width=64, depth=1, heads=2, mlp_ratio=1, reach=8, half=False)
-    graph, params = build_foot_lifter(config)
+    graph, params = build(FootLifter, config)
     loss_fn = foot_loss(graph, WINDOWS.frames, config, STILL)
     optimiser = OptimiserConfig(steps=steps, learning_rate=3e-3, warmup_steps=20, weight_decay=0).transform()
     step = make_step(loss_fn, optimiser, 0, 0.99)

@@ -19,7 +19,8 @@ from lift2to3.checkpoint import save_weights
 from lift2to3.fit.body_prior import BODY_PRIOR, load_body_prior
 from lift2to3.fit.first_pose import first_rest_offsets, first_rotations, measured_rest_offsets
 from lift2to3.geometry.cameras import View
-from lift2to3.models.foot_lifter import FootLifterConfig, build_foot_lifter
+from lift2to3.models.foot_lifter import FootLifter, FootLifterConfig
+from lift2to3.models.params import build
 from lift2to3.pipeline import refine_feet as module
 from lift2to3.pipeline.refine_feet import FootRefiner, RefineConfig, refine_feet, shows_feet
 from lift2to3.representation import FOOT_ROWS
@@ -36,7 +37,7 @@ FRAMES = 60
 
 def random_weights(path: Path, config: FootLifterConfig = TINY, key: str = "foot_lifter") -> Path:
     """A fresh lifter, perturbed: it turns feet by tens of degrees."""
-    _, params = build_foot_lifter(config)
+    _, params = build(FootLifter, config)
     draw = np.random.default_rng(0)
     params = {name: leaf + 0.06 * draw.normal(size=leaf.shape) for name, leaf in params.items()}
     return save_weights(path, params, {key: dict(vars(config))})

@@ -16,10 +16,10 @@ from lift2to3.data.packed import write_packed
 from lift2to3.data.windows import WindowConfig
 from lift2to3.geometry.cameras import View, project
 from lift2to3.models.multiview import MultiViewConfig, billboard, frame_of, set_up
+from lift2to3.models.params import build, describe
 from lift2to3.models.regressor import (
+    Regressor,
     RegressorConfig,
-    build_regressor,
-    describe_regressor,
     flatten,
     person_frame,
     predict_points,
@@ -47,7 +47,7 @@ def random_params(model: RegressorConfig = MODEL) -> dict[str, np.ndarray]:
     draw = np.random.default_rng(0)
     return {
         name: 0.1 * draw.standard_normal(leaf.shape, np.float32)
-        for name, leaf in describe_regressor(model)[1].items()
+        for name, leaf in describe(Regressor, model)[1].items()
     }
 
 
@@ -138,10 +138,10 @@ def batch_of_one(setup):
 
 def test_untrained_it_puts_everything_at_the_guess_or_on_the_billboard(setup):
     view, n, confidence, rig, _ = setup
-    points = predict_points(*build_regressor(small(billboard=False, pointmap=False)), *batch_of_one(setup))
+    points = predict_points(*build(Regressor, small(billboard=False, pointmap=False)), *batch_of_one(setup))
     assert points.shape == (1, 8, len(CANONICAL), 3)
     np.testing.assert_allclose(points, jnp.broadcast_to(rig.aim_world, points.shape), atol=1e-5)
-    points = np.asarray(predict_points(*build_regressor(MODEL), *batch_of_one(setup)))[0]
+    points = np.asarray(predict_points(*build(Regressor, MODEL), *batch_of_one(setup)))[0]
     seen = np.asarray(confidence > 0)
     np.testing.assert_allclose(points[seen], billboard(view, n, rig)[seen], atol=1e-4)
 
@@ -149,7 +149,7 @@ def test_untrained_it_puts_everything_at_the_guess_or_on_the_billboard(setup):
 @pytest.mark.parametrize("away_m", [-1.5, 2.0])
 def test_carried_away_along_the_root_s_ray_every_point_stays_on_its_own(setup, away_m):
     view, n, confidence, _, _ = setup
-    graph, params = build_regressor(small(pointmap=False))
+    graph, params = build(Regressor, small(pointmap=False))
     bias = np.zeros((MODEL.patch, len(CANONICAL), 3), np.float32)
     bias[:, INDEX["pelvis"], 1] = away_m
     params = params | {"head.bias": jnp.asarray(bias.ravel())}
@@ -167,7 +167,7 @@ def test_what_is_switched_off_is_not_looked_at(setup, switch, field):
     frame, told = batch_of_one(setup)
     other = told._replace(**{field: getattr(told, field) + 1})
     for on in (True, False):
-        graph, _ = describe_regressor(small(**{switch: on}))
+        graph, _ = describe(Regressor, small(**{switch: on}))
         params = {name: jnp.asarray(leaf) for name, leaf in random_params(small(**{switch: on})).items()}
         first, second = (np.asarray(predict_points(graph, params, frame, what)) for what in (told, other))
         assert (distance_mm(first, second) > 0.1) == on

@@ -18,7 +18,8 @@ from tiny import experiment, mocap_clip, quick_compilation, walk
 
 from lift2to3 import Lifter
 from lift2to3.data.packed import write_packed
-from lift2to3.models.denoiser import describe
+from lift2to3.models.denoiser import Denoiser
+from lift2to3.models.params import describe
 from lift2to3.skeletons import CANONICAL
 from lift2to3.training.losses import multiview_loss
 
@@ -120,7 +121,7 @@ MODELS = {(recipe.model, recipe.multiview): row for row, recipe in reversed(RECI
 @pytest.mark.parametrize("row", sorted(MODELS.values()))
 def test_every_kind_of_model_has_a_loss_and_a_gradient(row):
     config = rows.finetuning_config(row, 0, SMOKE, Path("data"), Path("run"), None)
-    graph, params = describe(config.model)
+    graph, params = describe(Denoiser, config.model)
     count, frames = config.windows.batch, config.windows.frames
     batch = {
         "points_world": jax.ShapeDtypeStruct(

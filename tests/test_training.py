@@ -19,8 +19,9 @@ from lift2to3.data.augment import AugmentConfig
 from lift2to3.data.detector_noise import NoiseConfig
 from lift2to3.data.packed import write_packed
 from lift2to3.data.windows import WindowConfig
-from lift2to3.models.denoiser import DenoiserConfig, build
+from lift2to3.models.denoiser import Denoiser, DenoiserConfig
 from lift2to3.models.multiview import MultiViewConfig
+from lift2to3.models.params import build
 from lift2to3.training.batches import training_batches
 from lift2to3.training.loop import LoopConfig, NonFiniteLoss, train
 from lift2to3.training.losses import (
@@ -324,7 +325,7 @@ def test_examples_follow_from_their_key_alone(make):
 def test_second_passes_start_from_the_first_one_s_result_where_asked(make, monkeypatch):
     example = make(1)
     monkeypatch.setattr("lift2to3.training.losses.make_examples", lambda *_: example)
-    graph, params = build(dataclasses.replace(MODEL, width=16, pointmaps=False))
+    graph, params = build(Denoiser, dataclasses.replace(MODEL, width=16, pointmaps=False))
     generator = np.random.default_rng(0)  # its last layers start at 0: what goes in would not matter
     params = {name: leaf + 0.1 * generator.normal(size=leaf.shape) for name, leaf in params.items()}
     params = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), params)
@@ -346,7 +347,7 @@ def test_one_batch_is_learnt_to_a_few_millimetres(make, one_device, monkeypatch)
     model = DenoiserConfig(
         width=64, depth=1, heads=2, mlp_ratio=2, patch=2, pointmaps=False, pointmap_resolution=4, half=False
     )
-    graph, params = build(model)
+    graph, params = build(Denoiser, model)
     loss_fn, key = multiview_loss(graph, 8, STILL), jax.random.key(0)
     optimiser = OptimiserConfig(steps=steps, learning_rate=6e-3, warmup_steps=20, weight_decay=0).transform()
     step = make_step(lambda params, batch, _: loss_fn(params, batch, key), optimiser, 0, 0.99)

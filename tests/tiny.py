@@ -15,8 +15,9 @@ from lift2to3 import Camera, Keypoints, as_keypoints
 from lift2to3.checkpoint import save_weights
 from lift2to3.data.mocap import MocapClip
 from lift2to3.geometry.cameras import look_at
-from lift2to3.models.denoiser import DenoiserConfig, build
+from lift2to3.models.denoiser import Denoiser, DenoiserConfig
 from lift2to3.models.multiview import MultiViewConfig
+from lift2to3.models.params import build
 from lift2to3.skeletons import CANONICAL, get_skeleton
 from lift2to3.walk import synthetic_walk
 
@@ -31,7 +32,7 @@ SIZE = (1280, 720)
 
 def random_params(seed: int = 0, size: float = 0.1) -> dict[str, np.ndarray]:
     """Parameters none of which is 0: a fresh head is, and its model says the same to everything."""
-    shapes = jax.eval_shape(lambda: build(MODEL)[1])
+    shapes = jax.eval_shape(lambda: build(Denoiser, MODEL)[1])
     draw = np.random.default_rng(seed)
     return {name: size * draw.standard_normal(leaf.shape, np.float32) for name, leaf in shapes.items()}
 

@@ -25,7 +25,6 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from lift2to3.conventions import NEAR_M
 from lift2to3.geometry.rotations import matrix_from_axis_angle, sixd_from_matrix
 from lift2to3.geometry.triangulation import solve_symmetric
-from lift2to3.models.denoiser import Params, split
 from lift2to3.models.layers import Attention, Dense, Mlp, normalise
 from lift2to3.representation import FOOT_KEYPOINTS, FOOT_ROWS
 from lift2to3.skeletons import INDEX
@@ -345,19 +344,3 @@ def _lay_flat(
     known = (up**2).sum(-1, keepdims=True) > 0.5
     told = [jnp.einsum("...ji,...j->...i", frames, up), 5.0 * given.height[..., None], known.astype(up.dtype)]
     return after - before, jnp.concatenate([4.0 * turn, 4.0 * (after - before), *told], axis=-1)
-
-
-def describe_foot_lifter(config: FootLifterConfig) -> tuple[nnx.GraphDef, dict[str, jax.ShapeDtypeStruct]]:
-    """A foot lifter's static definition and the shapes of its parameters, without computing any."""
-    return split(nnx.eval_shape(lambda: FootLifter(config, rngs=nnx.Rngs(params=0))))
-
-
-def build_foot_lifter(config: FootLifterConfig, seed: int = 0) -> tuple[nnx.GraphDef, Params]:
-    """A freshly initialised foot lifter, split; at first it leaves every ankle as it is."""
-    graph, _ = describe_foot_lifter(config)
-
-    def draw() -> Params:
-        key = jax.random.key(seed, impl="rbg")
-        return split(FootLifter(config, rngs=nnx.Rngs(params=key)))[1]
-
-    return graph, jax.jit(draw)()

@@ -13,7 +13,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Final, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
@@ -22,9 +21,10 @@ from jaxtyping import Array, Float
 from lift2to3.geometry.cameras import View
 from lift2to3.geometry.rigs import Frame, Rig
 from lift2to3.geometry.rotations import yaw_matrix
-from lift2to3.models.denoiser import Block, Condition, DenoiserConfig, Params, merge, split
+from lift2to3.models.denoiser import Block, Condition, DenoiserConfig
 from lift2to3.models.layers import Attention, Dense, Mlp, normalise
 from lift2to3.models.multiview import billboard
+from lift2to3.models.params import Params, merge
 from lift2to3.models.pointmap import PointmapEncoder
 from lift2to3.representation import CHANNELS, JOINTS
 from lift2to3.skeletons import FOOT_POINTS, INDEX
@@ -212,19 +212,3 @@ def predict_points(
     """
     points = merge(graph, params)(told)
     return frame.to_world(points.reshape(len(points), -1, 3)).reshape(points.shape)
-
-
-def describe_regressor(config: RegressorConfig) -> tuple[nnx.GraphDef, dict[str, jax.ShapeDtypeStruct]]:
-    """A regressor's static definition and the shapes of its parameters, without computing any."""
-    return split(nnx.eval_shape(lambda: Regressor(config, rngs=nnx.Rngs(params=0))))
-
-
-def build_regressor(config: RegressorConfig, seed: int = 0) -> tuple[nnx.GraphDef, Params]:
-    """A freshly initialised regressor, split; until it is trained it predicts the billboard, or the guess."""
-    graph, _ = describe_regressor(config)
-
-    def draw() -> Params:
-        key = jax.random.key(seed, impl="rbg")
-        return split(Regressor(config, rngs=nnx.Rngs(params=key)))[1]
-
-    return graph, jax.jit(draw)()

@@ -18,8 +18,9 @@ from jaxtyping import Array, Float
 from lift2to3.checkpoint import check_shapes, config_from_dict, load_weights
 from lift2to3.disk_cache import use_disk_cache
 from lift2to3.geometry.cameras import Camera, View
-from lift2to3.models.denoiser import DenoiserConfig, describe
+from lift2to3.models.denoiser import Denoiser, DenoiserConfig
 from lift2to3.models.multiview import LATER_SWITCHES, MultiViewConfig
+from lift2to3.models.params import describe
 from lift2to3.motion import Keypoints, Motion
 from lift2to3.pipeline.canonical_clip import (
     CanonicalClip,
@@ -68,7 +69,7 @@ class Lifter:
         """Check the parameters against the model that the configuration describes."""
         self.model, self.multiview, self.frames, self.mirror = model, multiview, frames, mirror
         self.spread = spread
-        self.graph, wanted = describe(model)
+        self.graph, wanted = describe(Denoiser, model)
         check_shapes(params, wanted, "lifter")
         self.params = jax.device_put(dict(params))
 

@@ -30,16 +30,16 @@ from lift2to3.fit.first_pose import first_rest_offsets, first_rotations, measure
 from lift2to3.formats.motions.joint_tree import check_body
 from lift2to3.geometry.cameras import Camera, View
 from lift2to3.geometry.rotations import matrix_from_6d, sixd_from_matrix
-from lift2to3.models.denoiser import Params, merge
 from lift2to3.models.foot_lifter import (
     FootInput,
+    FootLifter,
     FootLifterConfig,
-    describe_foot_lifter,
     in_camera_frame,
     mirror_frames,
     mirror_input,
     soles_in_box,
 )
+from lift2to3.models.params import Params, describe, merge
 from lift2to3.motion import BodyMotion, Keypoints, Motion
 from lift2to3.observations import canonical_observations
 from lift2to3.representation import FOOT_ROWS, in_box, person_box
@@ -105,7 +105,7 @@ class FootRefiner:
     ):
         """Check the parameters against the model that the configuration describes."""
         self.model, self.config = model, config or RefineConfig()
-        graph, wanted = describe_foot_lifter(model)
+        graph, wanted = describe(FootLifter, model)
         check_shapes(params, wanted, "foot lifter")
         self.params = {name: jnp.asarray(leaf) for name, leaf in params.items()}
 

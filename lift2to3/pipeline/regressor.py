@@ -15,9 +15,9 @@ from jaxtyping import Array, Float
 from lift2to3.checkpoint import check_shapes, config_from_dict, load_weights
 from lift2to3.disk_cache import use_disk_cache
 from lift2to3.geometry.cameras import Camera, View
-from lift2to3.models.denoiser import Params
 from lift2to3.models.multiview import MultiViewConfig, set_up
-from lift2to3.models.regressor import RegressorConfig, describe_regressor, predict_points, regressor_input
+from lift2to3.models.params import Params, describe
+from lift2to3.models.regressor import Regressor, RegressorConfig, predict_points, regressor_input
 from lift2to3.motion import Keypoints, Motion
 from lift2to3.pipeline.canonical_clip import (
     CanonicalClip,
@@ -62,7 +62,7 @@ class Regressor:
     ):
         """Check the parameters against the model that the configuration describes."""
         self.model, self.multiview, self.frames, self.mirror = model, multiview, frames, mirror
-        self.graph, wanted = describe_regressor(model)
+        self.graph, wanted = describe(Regressor, model)
         check_shapes(params, wanted, "regressor")
         self.params = jax.device_put(dict(params))
 

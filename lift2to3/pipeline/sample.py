@@ -11,9 +11,9 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from lift2to3.geometry.cameras import View
-from lift2to3.models.denoiser import Params, merge
 from lift2to3.models.diffusion import ddim
 from lift2to3.models.multiview import MultiViewConfig, lift_views, make_consistent, set_up
+from lift2to3.models.params import Params, merge
 from lift2to3.skeletons import MIRROR
 
 Sampler = Callable[[Params, View, Array, Array, Array], tuple[Array, Array]]

@@ -21,8 +21,8 @@ from lift2to3.data.detector_noise import NoiseConfig
 from lift2to3.data.mocap import MocapClip
 from lift2to3.data.windows import WindowConfig, window_batches
 from lift2to3.metrics import abs_mpjpe, mpjpe, pa_mpjpe, root_error
-from lift2to3.models.denoiser import Params, merge
 from lift2to3.models.multiview import lift_views
+from lift2to3.models.params import Params, merge
 from lift2to3.skeletons import INDEX, SMPL_22
 from lift2to3.training.loop import Validate
 from lift2to3.training.losses import Example, LossConfig, make_examples

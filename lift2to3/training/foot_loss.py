@@ -23,7 +23,6 @@ from lift2to3.data.random_cameras import CameraConfig, random_view
 from lift2to3.data.windows import WindowConfig, body_window_batches
 from lift2to3.geometry.cameras import to_camera
 from lift2to3.geometry.rotations import geodesic_angle, matrix_from_6d, sixd_from_matrix
-from lift2to3.models.denoiser import Params, merge
 from lift2to3.models.foot_lifter import (
     FootInput,
     FootLifterConfig,
@@ -31,6 +30,7 @@ from lift2to3.models.foot_lifter import (
     in_own_frame,
     soles_in_box,
 )
+from lift2to3.models.params import Params, merge
 from lift2to3.motion import BodyMotion
 from lift2to3.skeletons import INDEX
 from lift2to3.training.loop import Batches, Validate

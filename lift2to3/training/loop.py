@@ -20,7 +20,7 @@ import jax
 import numpy as np
 
 from lift2to3.checkpoint import RunCheckpoints
-from lift2to3.models.denoiser import Params
+from lift2to3.models.params import Params
 from lift2to3.training.losses import LossFn
 from lift2to3.training.state import (
     OptimiserConfig,

@@ -21,7 +21,7 @@ from lift2to3.data.detector_noise import NoiseConfig, detect
 from lift2to3.data.random_cameras import CameraConfig, inside_image, random_view
 from lift2to3.geometry.cameras import project, to_camera
 from lift2to3.geometry.rigs import Rig
-from lift2to3.models.denoiser import Condition, Params, merge
+from lift2to3.models.denoiser import Condition
 from lift2to3.models.diffusion import add_noise, draw_times
 from lift2to3.models.multiview import (
     MultiViewConfig,
@@ -32,6 +32,7 @@ from lift2to3.models.multiview import (
     set_up,
     to_movement,
 )
+from lift2to3.models.params import Params, merge
 from lift2to3.representation import JOINTS
 from lift2to3.skeletons import INDEX
 

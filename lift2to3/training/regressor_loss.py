@@ -14,7 +14,7 @@ from flax import nnx
 from jaxtyping import Array, PRNGKeyArray
 
 from lift2to3.data.mocap import MocapClip
-from lift2to3.models.denoiser import Params
+from lift2to3.models.params import Params
 from lift2to3.models.regressor import predict_points, regressor_input
 from lift2to3.training.evaluate import points_validator
 from lift2to3.training.loop import Validate

@@ -13,7 +13,7 @@ import optax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Int
 
-from lift2to3.models.denoiser import Params
+from lift2to3.models.params import Params
 from lift2to3.training.losses import LossFn, Scalars
 
 
