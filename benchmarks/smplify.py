@@ -33,14 +33,30 @@ from scipy.sparse import csr_matrix
 from lift2to3 import Camera, Keypoints, as_keypoints
 from lift2to3.conventions import MODEL_FPS
 from lift2to3.fit.body_prior import load_body_prior
-from lift2to3.fit.smplify_problem import SHAPES, UNKNOWNS, Posed, Problem, Weights, residuals, stepped
+from lift2to3.fit.smplify_problem import (
+    SHAPES,
+    UNKNOWNS,
+    Posed,
+    PosePrior,
+    Problem,
+    Weights,
+    residuals,
+    stepped,
+)
 from lift2to3.fit.smplify_search import search
 from lift2to3.fit.smplify_solver import solve
-from lift2to3.fit.smplify_terms import seen_clip, shape_precision, weights_at, window_problem
+from lift2to3.fit.smplify_terms import (
+    SmplifyConfig,
+    pose_prior,
+    seen_clip,
+    shape_precision,
+    weights_at,
+    window_problem,
+)
 from lift2to3.geometry.cameras import View, look_at
 from lift2to3.models.multiview import MultiViewConfig
 from lift2to3.pipeline.canonical_clip import canonical_clip
-from lift2to3.pipeline.refine_body import Smplify
+from lift2to3.pipeline.refine_body import optimise
 from lift2to3.skeletons import get_skeleton
 from lift2to3.walk import synthetic_walk
 
@@ -95,12 +111,12 @@ class Task(NamedTuple):
     weights: Weights
 
 
-def task_of(method: Smplify, keypoints: Keypoints, camera: Camera) -> Task:
+def task_of(prior: PosePrior, keypoints: Keypoints, camera: Camera) -> Task:
     """The first problem that the baseline solves at full rate, begun where its search ends."""
-    config, bones = method.config, load_body_prior().rest_offsets.astype(float)
+    config, bones = SmplifyConfig(), load_body_prior().rest_offsets.astype(float)
     seen = canonical_clip(keypoints, camera, MultiViewConfig())
     clip = seen_clip(View(*map(jnp.asarray, seen.view)), seen.n, seen.confidence, config)
-    poses, shape = search(clip, bones, method.prior, config)
+    poses, shape = search(clip, bones, prior, config)
     problem = window_problem(clip, np.arange(FRAMES), clip.standing, bones, shape_precision(config), config)
     return Task(poses.with_shape(shape), problem, weights_at(config, MODEL_FPS, config.robust))
 
@@ -111,7 +127,7 @@ Errors = Callable[[np.ndarray], np.ndarray]
 Slopes = Callable[[np.ndarray], csr_matrix]
 
 
-def as_scipy_wants(task: Task, method: Smplify) -> tuple[Errors, Slopes]:
+def as_scipy_wants(task: Task, prior: PosePrior) -> tuple[Errors, Slopes]:
     """The residuals, and their sparse Jacobian, as functions of a step away from the task's poses.
 
     A frame's residuals reach two frames ahead at most: unknowns of every third frame are differentiated
@@ -121,7 +137,7 @@ def as_scipy_wants(task: Task, method: Smplify) -> tuple[Errors, Slopes]:
 
     def by_term(step: jax.Array) -> dict[str, jax.Array]:
         moved = stepped(task.posed, step[:unknowns].reshape(FRAMES, UNKNOWNS), step[unknowns:])
-        return residuals(moved, task.problem, method.prior, task.weights)
+        return residuals(moved, task.problem, prior, task.weights)
 
     errors = jax.jit(lambda step: jnp.concatenate([part.ravel() for part in by_term(step).values()]))
     seeds = np.zeros((3 * UNKNOWNS + shapes, unknowns + shapes), np.float32)
@@ -172,11 +188,11 @@ class Result(NamedTuple):
     scipy_steps: int
 
 
-def compare(task: Task, method: Smplify, config: Config) -> Result:
+def compare(task: Task, prior: PosePrior, config: Config) -> Result:
     """Solve one problem with both; everything is compiled before its time is taken."""
 
     def ours() -> tuple[float, int]:
-        _, energy, steps = solve(task.posed, task.problem, method.prior, task.weights, 200, SETTLED)
+        _, energy, steps = solve(task.posed, task.problem, prior, task.weights, 200, SETTLED)
         return float(energy), int(steps)
 
     ours()
@@ -185,7 +201,7 @@ def compare(task: Task, method: Smplify, config: Config) -> Result:
         begin = time.perf_counter()
         cost, steps = ours()
         taken.append(time.perf_counter() - begin)
-    errors, slopes = as_scipy_wants(task, method)
+    errors, slopes = as_scipy_wants(task, prior)
     zero = np.zeros(FRAMES * UNKNOWNS + len(SHAPES))
     start_cost = 0.5 * float((errors(zero) ** 2).sum())
     begin = time.perf_counter()
@@ -206,10 +222,10 @@ def timed(call: Callable[[], object]) -> float:
 
 def main(config: Config) -> dict[str, float]:
     """Measure and print."""
-    console, method = Console(width=120), Smplify()
+    console, prior = Console(width=120), pose_prior(SmplifyConfig())
     walks = [filmed_walk(seed, config.noise_px) for seed in range(config.problems)]
-    first_lift = timed(lambda: method.lift(*walks[0]))
-    lifts = [timed(lambda walk=walk: method.lift(*walk)) for walk in walks]
+    first_lift = timed(lambda: optimise(*walks[0]))
+    lifts = [timed(lambda walk=walk: optimise(*walk)) for walk in walks]
     table = Table(
         "problem", "cost at start", "ours", "SciPy", "ours, s", "SciPy, s", "ratio", "ours, steps",
         "SciPy, steps",
@@ -217,7 +233,7 @@ def main(config: Config) -> dict[str, float]:
     )  # fmt: skip
     results = []
     for number, walk in enumerate(track(walks, "solving", transient=True)):
-        one = compare(task_of(method, *walk), method, config)
+        one = compare(task_of(prior, *walk), prior, config)
         results.append(one)
         table.add_row(
             str(number), f"{one.start_cost:.1f}", f"{one.our_cost:.2f}", f"{one.scipy_cost:.2f}",

@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 
 from lift2to3 import BodyMotion, Camera, Keypoints
 from lift2to3.body import pose_body
-from lift2to3.observations import canonical_observations
+from lift2to3.observations import observe
 from lift2to3.skeletons import INDEX
 
 _POINTS = ("heel", "big_toe", "small_toe")
@@ -43,7 +43,8 @@ def bend_feet(
 ) -> BodyMotion:
     """The same motion with both ankles bent to the keypoints; the signature of `refine_feet`."""
     config = config or FootIkConfig()
-    n, confidence = canonical_observations(keypoints, camera)
+    observed = observe(keypoints, camera)
+    n, confidence = observed.n, observed.confidence
     frames, points = map(np.asarray, pose_body(body.rest_offsets, body.rotations, body.root_translation))
     rotations = body.rotations.copy()
     for side in ("left", "right"):

@@ -48,26 +48,26 @@ def load_method(
     match name:
         case "lift":
             lifter = _lifter(weights)
-            return lambda keypoints, camera: lifter.lift(keypoints, camera, steps, samples)
+            return lambda keypoints, camera: lifter.lift(keypoints, camera, steps=steps, samples=samples)
         case "feet unrefined":
             lifter = _lifter(weights)
-            return lambda keypoints, camera: lifter.lift(keypoints, camera, steps, samples, feet=False)
+            return lambda keypoints, camera: lifter.lift(
+                keypoints, camera, steps=steps, samples=samples, feet=False
+            )
         case "1 step" | "2 steps" | "8 steps":
             lifter, count = _lifter(weights), int(name.split()[0])
-            return lambda keypoints, camera: lifter.lift(keypoints, camera, count, samples)
+            return lambda keypoints, camera: lifter.lift(keypoints, camera, steps=count, samples=samples)
         case "regressor":
-            from lift2to3.pipeline.regressor import Regressor
-
-            return Regressor.from_pretrained(regressor).lift
+            return _lifter(regressor).lift
         case "smplify":
-            from lift2to3.pipeline.refine_body import Smplify
+            from lift2to3.pipeline.refine_body import optimise
 
-            return Smplify().lift
+            return optimise
         case "lift + smplify":
-            from lift2to3.pipeline.refine_body import Smplify
-
-            first, refine = load_method("lift", data, weights, regressor, steps, samples), Smplify().lift
-            return lambda keypoints, camera: refine(keypoints, camera, first(keypoints, camera))
+            lifter = _lifter(weights)
+            return lambda keypoints, camera: lifter.lift(
+                keypoints, camera, steps=steps, samples=samples, refine=True
+            )
         case "stiff":
             from stiff import Stiff, mean_pose
 

@@ -57,9 +57,9 @@ def main(config: Config) -> None:
     shown = SHOWN[:3] + ("root_error", "accel", "jitter", "jitter_true")
     table = Table("steps", "share", "filter", "2D", *(f"{name}\n{UNITS.get(name, '')}" for name in shown))
     for share, frames, steps in itertools.product(config.shares, config.filters, config.steps):
-        how = dataclasses.replace(trained.multiview, observed_share=share, observed_frames=frames)
-        lifter = Lifter(trained.params, trained.model, how, trained.frames)
-        lift = lambda k, c: lifter.lift(k, c, steps)  # noqa: B023, E731
+        how = dataclasses.replace(trained.model.multiview, observed_share=share, observed_frames=frames)
+        lifter = trained.changed(multiview=how, steps=steps)
+        lift = lambda k, c: lifter.lift(k, c)  # noqa: B023, E731
         for noise in ("gt", "noisy"):
             what = f"{steps} steps, share {share}, filter {frames}, {noise}"
             scores = combine(

@@ -15,7 +15,7 @@ from lift2to3.geometry.cameras import Camera, View
 from lift2to3.geometry.ground import guess_person
 from lift2to3.geometry.rotations import yaw_matrix
 from lift2to3.motion import Keypoints, Motion
-from lift2to3.observations import canonical_observations
+from lift2to3.observations import observe
 from lift2to3.pipeline.windows import supported
 from lift2to3.skeletons import CANONICAL, INDEX
 
@@ -46,7 +46,8 @@ class Stiff:
 
     def lift(self, keypoints: Keypoints, camera: Camera) -> Motion:
         """As `lift2to3.Lifter.lift`; a frame that shows nothing stands where the nearest one does."""
-        n, confidence = canonical_observations(keypoints, camera)
+        observed = observe(keypoints, camera)
+        n, confidence = observed.n, observed.confidence
         pad = -len(n) % _PIECE
         padded = np.pad(n, ((0, pad), (0, 0), (0, 0))), np.pad(confidence > 0, ((0, pad), (0, 0)))
         view = View(jnp.asarray(camera.R), jnp.asarray(camera.t))
@@ -60,7 +61,7 @@ class Stiff:
         seen = supported(keypoints.confidence, keypoints.fps)
         points[~seen] = np.nan
         valid = np.repeat(seen[:, None], len(CANONICAL), axis=1)
-        return Motion(points, CANONICAL, keypoints.fps, valid, np.zeros(valid.shape, np.float32))
+        return Motion(points, CANONICAL, keypoints.fps, valid, np.full(valid.shape, np.nan, np.float32))
 
 
 @jax.jit

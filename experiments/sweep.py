@@ -152,12 +152,12 @@ def score_row(task: Task, config: Config) -> list[dict[str, Any]]:
     recipe, before = recipe_of(task.row, size), needs(task, size)
     assert before is not None
     trained = Lifter.from_pretrained(result_of(before, config.run))
-    lifter = Lifter(trained.params, trained.model, recipe.multiview, trained.frames)
+    lifter = trained.changed(multiview=recipe.multiview)
     clips = load_clips(config.data, "val")
     count = min(len(clips), size.clips or len(clips))
     clips = [clips[i] for i in np.linspace(0, len(clips) - 1, count).round().astype(int)]
     every = list(trials(clips, load_rigs(config.cameras), size.cameras))
-    lift = lambda k, c: lifter.lift(k, c, recipe.sampling_steps, feet=False)  # noqa: E731
+    lift = lambda k, c: lifter.lift(k, c, steps=recipe.sampling_steps, feet=False)  # noqa: E731
     rows = []
     for skeleton in row.skeletons:
         for noise in NOISES:

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
         load_motion,
     )
     from lift2to3.pipeline.lift import Lifter, lift
+    from lift2to3.pipeline.refine_body import refine_body
     from lift2to3.pipeline.refine_feet import refine_feet
     from lift2to3.skeletons import Skeleton, load_skeleton
 
 __all__ = [
     "BodyMotion", "Camera", "Keypoints", "Lifter", "Motion", "Skeleton", "as_keypoints", "export",
-    "fit_body", "lift", "load_body_motion", "load_motion", "load_skeleton", "refine_feet",
+    "fit_body", "lift", "load_body_motion", "load_motion", "load_skeleton",
+    "refine_body", "refine_feet",
 ]  # fmt: skip
 
 _HOME = {
@@ -30,6 +32,7 @@ _HOME = {
     "export": "convert.export",
     "fit_body": "fit.fit_body",
     "lift": "pipeline.lift",
+    "refine_body": "pipeline.refine_body",
     "refine_feet": "pipeline.refine_feet",
     "Skeleton": "skeletons",
     "load_skeleton": "skeletons",

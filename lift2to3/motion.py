@@ -40,6 +40,7 @@ class Motion(NamedTuple):
             world, all directions together (`lift2to3.pipeline.spread`). Most of it is shared by all points
             of a frame and lies along the camera's ray. NaN where unknown. Weights without a calibration:
             the spread of the views' rays and of the samples, which is several times smaller.
+        body: the posed body whose points these are, where one was found; `save` leaves it out.
     """
 
     joints_world: np.ndarray
@@ -47,6 +48,8 @@ class Motion(NamedTuple):
     fps: float
     valid: np.ndarray
     spread: np.ndarray
+    warnings: tuple[str, ...] = ()
+    body: BodyMotion | None = None
 
     def as_skeleton(self, skeleton: str | Skeleton) -> np.ndarray:
         """The joints in another format's order. (time, joints of that format, 3), NaN if unknown."""
@@ -88,9 +91,37 @@ class BodyMotion(NamedTuple):
     fps: float
     valid: np.ndarray
 
+    def posed(self) -> tuple[np.ndarray, np.ndarray]:
+        """Joints' frames (time, 22, 3, 3) and canonical points (time, 38, 3) in the world, float64."""
+        from lift2to3.body import pose_body  # which needs jax: reading a file does not
+
+        arrays = (self.rest_offsets, self.rotations, self.root_translation)
+        frames, points = pose_body(*(np.asarray(array, np.float64) for array in arrays))
+        return np.asarray(frames), np.asarray(points)
+
+    def points(self) -> np.ndarray:
+        """The canonical points (time, 38, 3) in the world, metres, float32; NaN where not valid."""
+        points = np.empty((len(self.rotations), len(CANONICAL), 3), np.float32)
+        for start in range(0, len(points), _FRAMES_AT_ONCE):  # bounds the memory of long clips
+            rows = slice(start, start + _FRAMES_AT_ONCE)
+            part = self._replace(root_translation=self.root_translation[rows], rotations=self.rotations[rows])
+            points[rows] = part.posed()[1]
+        points[~self.valid] = np.nan
+        return points
+
+    def motion(self, spread: np.ndarray | None = None) -> Motion:
+        """These points as a `Motion` with this body; ``spread`` (time, 38) in metres is NaN if not given."""
+        points = self.points()
+        valid = np.repeat(self.valid[:, None], len(CANONICAL), axis=1)
+        unknown = np.full(valid.shape, np.nan, np.float32)
+        return Motion(points, CANONICAL, self.fps, valid, unknown if spread is None else spread, self)
+
     def save(self, path: str | Path) -> Path:
         """Write ``.npz`` with the fields above under their own names; returns the path written."""
         return _save_record(self, path)
+
+
+_FRAMES_AT_ONCE = 4096
 
 
 def _save_record(record: Motion | BodyMotion, path: str | Path) -> Path:
@@ -101,7 +132,8 @@ def _save_record(record: Motion | BodyMotion, path: str | Path) -> Path:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **record._asdict(), frame="world, z up, metres")
+            fields = {name: value for name, value in record._asdict().items() if name != "body"}
+            np.savez_compressed(file, allow_pickle=False, **fields, frame="world, z up, metres")
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -114,7 +146,7 @@ def load_motion(path: str | Path) -> Motion:
     Raises:
         ValueError: not such a file (the message says which field is missing or wrong).
     """
-    fields = load_arrays(path, needed=Motion._fields)
+    fields = load_arrays(path, needed=tuple(name for name in Motion._fields if name != "body"))
     joints, valid, spread = fields["joints_world"], fields["valid"], fields["spread"]
     names = tuple(str(name) for name in fields["joint_names"])
     shape = joints.shape[:2]

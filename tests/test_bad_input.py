@@ -5,12 +5,32 @@ import pickle
 
 import numpy as np
 import pytest
-from tiny import FRAMES, MODEL, MULTIVIEW, SIZE, K, camera, config, film, random_params, walk, weights_file
+from tiny import (
+    FRAMES,
+    MODEL,
+    MULTIVIEW,
+    SIZE,
+    K,
+    camera,
+    config,
+    film,
+    random_params,
+    unjudged,
+    walk,
+    weights_file,
+)
 
 import lift2to3 as l23
 from lift2to3.checkpoint import save_weights
 from lift2to3.cli import main
+from lift2to3.pipeline.window_models import DenoisedWindows
 from lift2to3.skeletons import SKELETONS
+
+
+@pytest.fixture(scope="module", autouse=True)
+def of_random_weights():
+    with unjudged():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -151,9 +171,7 @@ def test_a_right_camera_is_not_suspected(lift, centre, stature_m, monkeypatch):
     def stop(*_):
         raise Reached
 
-    monkeypatch.setattr(
-        "lift2to3.pipeline.canonical_clip.resample_observations", stop
-    )  # what follows the check
+    monkeypatch.setattr("lift2to3.observations.resample_observations", stop)  # what follows the check
     for skeleton in ("coco17", "body25"):
         with pytest.raises(Reached):
             lift(film(walk(stature_m=stature_m), camera(centre), skeleton), camera(centre))
@@ -192,7 +210,7 @@ def test_a_single_view_checkpoint_is_no_lifter(tmp_path):
     with pytest.raises(ValueError, match=r"no frames, multiview in its config: .* \(G_2D's\? finetune"):
         l23.Lifter.from_pretrained(path)
     with pytest.raises(ValueError, match="lifter: the weights are of another model configuration"):
-        l23.Lifter({}, MODEL, MULTIVIEW, FRAMES)
+        l23.Lifter(DenoisedWindows(MODEL, MULTIVIEW, FRAMES), {})
 
 
 @pytest.mark.parametrize(("damage", "message"), [("cut", "cut short"), ("edited", "edited or damaged")])

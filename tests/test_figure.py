@@ -14,8 +14,8 @@ from lift2to3.geometry.cameras import Camera
 from lift2to3.motion import Keypoints, Motion, as_keypoints
 from lift2to3.report import figure
 from lift2to3.report.figure import draw_motion
-from lift2to3.report.summary import path_length, summarise
 from lift2to3.skeletons import CANONICAL, INDEX, get_skeleton
+from lift2to3.summary import path_length, summarise
 
 FPS = 30.0
 HEIGHT_M = {

@@ -14,6 +14,7 @@ from tiny import (
     film,
     quick_compilation,
     random_params,
+    unjudged,
     walk,
     weights_file,
 )
@@ -23,7 +24,7 @@ from lift2to3.checkpoint import save_weights
 from lift2to3.models.multiview import LATER_SWITCHES
 from lift2to3.pipeline import canonical_clip
 from lift2to3.pipeline import lift as lift_module
-from lift2to3.pipeline.sample import compiled_sampler
+from lift2to3.pipeline.window_models import compiled
 from lift2to3.skeletons import CANONICAL, MIRROR, SKELETONS
 
 STEPS = 2
@@ -32,7 +33,7 @@ RATES = (24, 25, 29.97, 50, 59.94, 60, 120, 240)
 
 @pytest.fixture(scope="module", autouse=True)
 def quickly():
-    with quick_compilation():
+    with quick_compilation(), unjudged():
         yield
 
 
@@ -43,7 +44,9 @@ def lifter(tmp_path_factory) -> l23.Lifter:
 
 @pytest.fixture(scope="module")
 def lift(lifter):
-    return lambda keypoints, camera, steps=STEPS, **kwargs: lifter.lift(keypoints, camera, steps, **kwargs)
+    return lambda keypoints, camera, steps=STEPS, **kwargs: lifter.lift(
+        keypoints, camera, steps=steps, **kwargs
+    )
 
 
 @pytest.fixture(scope="module")
@@ -194,13 +197,13 @@ def test_clips_of_any_length_are_lifted(lift, frames):
 
 def test_the_sampler_is_compiled_once_for_all_clips_lifters_and_cameras(lift, still, tmp_path, monkeypatch):
     used = []
-    spy = lambda *which: used.append(compiled_sampler(*which)) or used[-1]  # noqa: E731
-    monkeypatch.setattr(lift_module, "compiled_sampler", spy)
+    spy = lambda *which: used.append(compiled(*which)) or used[-1]  # noqa: E731
+    monkeypatch.setattr(lift_module, "compiled", spy)
     lift(still[0], camera())
     compilations = used[0]._cache_size()
     lift(film(walk(44), camera()), camera())
     other, elsewhere = l23.Lifter.from_pretrained(weights_file(tmp_path)), camera((3, -3, 2))
-    other.lift(film(walk(), elsewhere, "body25"), elsewhere, STEPS)
+    other.lift(film(walk(), elsewhere, "body25"), elsewhere, steps=STEPS)
     assert len(used) == 3 and used[0] is used[1] is used[2]
     assert used[0]._cache_size() == compilations
 
@@ -213,20 +216,19 @@ def test_more_steps_are_another_sample_of_the_same_motion(lift, still):
 
 def changed(lifter, **multiview: object) -> l23.Lifter:
     """The same weights, set up or sampled another way."""
-    how = dataclasses.replace(lifter.multiview, **multiview)
-    return l23.Lifter(lifter.params, lifter.model, how, lifter.frames, lifter.mirror)
+    return lifter.changed(multiview=dataclasses.replace(lifter.model.multiview, **multiview))
 
 
 def test_views_on_their_own_differ_only_where_a_step_goes_on_from_another(lifter, still):
     apart = changed(lifter, consistent=False)
-    one, other = (each.lift(still[0], camera(), 1).joints_world for each in (lifter, apart))
+    one, other = (each.lift(still[0], camera(), steps=1).joints_world for each in (lifter, apart))
     np.testing.assert_allclose(one, other, atol=1e-5)  # two compilations round differently
-    several = apart.lift(still[0], camera(), STEPS).joints_world
+    several = apart.lift(still[0], camera(), steps=STEPS).joints_world
     assert np.isfinite(several).all() and distance_mm(several, still[1].joints_world) > 0.1
 
 
 def test_one_view_keeps_its_rays_and_has_no_spread(lifter, still):
-    motion = changed(lifter, views=1).lift(still[0], camera(), STEPS)
+    motion = changed(lifter, views=1).lift(still[0], camera(), steps=STEPS)
     assert (motion.spread == 0).all()
     off_px = np.linalg.norm(camera().project(motion.as_skeleton("coco17")) - still[0].xy_px, axis=-1)
     # a random denoiser's own view has a tenth of a say, and jumps about more than a window's filter takes
@@ -235,13 +237,13 @@ def test_one_view_keeps_its_rays_and_has_no_spread(lifter, still):
 
 def test_without_the_canonical_frame_a_turned_world_is_another_problem(lifter, still):
     turned = changed(lifter, canonical=False)
-    here = turned.lift(still[0], camera(), STEPS).joints_world
+    here = turned.lift(still[0], camera(), steps=STEPS).joints_world
     for turn_deg, moves in ((0, False), (130, True)):
         angle = np.radians(turn_deg)
         turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
         shift, before = np.array([30.0, -20.0, 0.0]), camera()
         there = l23.Camera(K, before.R @ turn.T, before.t - before.R @ turn.T @ shift, SIZE)
-        found = turned.lift(still[0], there, STEPS).joints_world
+        found = turned.lift(still[0], there, steps=STEPS).joints_world
         assert (distance_mm(found, here @ turn.T + shift) > 1) == moves
 
 
@@ -250,20 +252,22 @@ def test_weights_from_before_these_switches_load_as_they_were_trained(lifter, st
     assert len(told) < len(MULTIVIEW.__dict__)
     path = save_weights(tmp_path / "old.safetensors", random_params(), config() | {"multiview": told})
     old = l23.Lifter.from_pretrained(path)
-    assert old.multiview == lifter.multiview
-    np.testing.assert_array_equal(old.lift(still[0], camera(), STEPS).joints_world, still[1].joints_world)
+    assert old.model == lifter.model
+    np.testing.assert_array_equal(
+        old.lift(still[0], camera(), steps=STEPS).joints_world, still[1].joints_world
+    )
 
 
 def test_mirroring_the_picture_mirrors_the_motion(lifter, still):
-    both = l23.Lifter(lifter.params, lifter.model, lifter.multiview, lifter.frames, mirror=True)
-    motion = both.lift(still[0], camera(), STEPS)
-    alone = l23.Lifter(lifter.params, lifter.model, lifter.multiview, lifter.frames, mirror=False)
-    assert distance_mm(motion.joints_world, alone.lift(still[0], camera(), STEPS).joints_world) > 1
+    both = lifter.changed(mirror=True)
+    motion = both.lift(still[0], camera(), steps=STEPS)
+    alone = lifter.changed(mirror=False)
+    assert distance_mm(motion.joints_world, alone.lift(still[0], camera(), steps=STEPS).joints_world) > 1
     flip, before = np.diag([-1.0, 1, 1]), camera()
     mirrored = l23.Camera(K, flip @ before.R @ flip, flip @ before.t, SIZE)
     people = (walk() @ flip)[:, MIRROR]
     expected = (motion.joints_world @ flip)[:, MIRROR]
-    assert distance_mm(both.lift(film(people, mirrored), mirrored, STEPS).joints_world, expected) < 1.0
+    assert distance_mm(both.lift(film(people, mirrored), mirrored, steps=STEPS).joints_world, expected) < 1.0
 
 
 def test_a_lifted_motion_survives_its_file(still, tmp_path):
@@ -276,10 +280,8 @@ def test_a_lifted_motion_survives_its_file(still, tmp_path):
 
 def test_lift_loads_its_weights_once(tmp_path, monkeypatch):
     path, loads = weights_file(tmp_path), []
-    real = l23.Lifter.from_pretrained.__func__
-    monkeypatch.setattr(
-        l23.Lifter, "from_pretrained", classmethod(lambda cls, name: loads.append(name) or real(cls, name))
-    )
+    load = lift_module.load_weights
+    monkeypatch.setattr(lift_module, "load_weights", lambda name: loads.append(name) or load(name))
     keypoints = film(walk(), camera())
     first, second = (l23.lift(keypoints, camera(), steps=STEPS, weights=path) for _ in range(2))
     assert loads == [path]

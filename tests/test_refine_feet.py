@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from moving_body import moving_body, posed
 from scipy.spatial.transform import Rotation
-from tiny import camera, film, quick_compilation, weights_file
+from tiny import camera, film, quick_compilation, unjudged, weights_file
 
 from lift2to3 import BodyMotion, Camera, Keypoints, Motion, as_keypoints
 from lift2to3.checkpoint import save_weights
@@ -45,7 +45,7 @@ def random_weights(path: Path, config: FootLifterConfig = TINY, key: str = "foot
 
 @pytest.fixture(scope="module", autouse=True)
 def quickly():
-    with quick_compilation():
+    with quick_compilation(), unjudged():
         yield
 
 

@@ -8,7 +8,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.sharding import Mesh
-from tiny import FRAMES, SIZE, K, camera, experiment, film, mocap_clip, quick_compilation, walk, weights_file
+from tiny import (
+    FRAMES,
+    SIZE,
+    K,
+    camera,
+    experiment,
+    film,
+    mocap_clip,
+    quick_compilation,
+    unjudged,
+    walk,
+    weights_file,
+)
 
 import lift2to3 as l23
 from lift2to3.checkpoint import save_weights
@@ -25,8 +37,8 @@ from lift2to3.models.regressor import (
     predict_points,
     regressor_input,
 )
-from lift2to3.observations import canonical_observations
-from lift2to3.pipeline.regressor import Regressor
+from lift2to3.observations import observe
+from lift2to3.pipeline.window_models import DenoisedWindows, RegressedWindows
 from lift2to3.skeletons import CANONICAL, INDEX, MIRROR
 from lift2to3.training.loop import LoopConfig
 from lift2to3.training.losses import Example, LossConfig
@@ -38,7 +50,7 @@ MULTIVIEW = MultiViewConfig(views=1, pointmap_resolution=16)
 
 @pytest.fixture(scope="module", autouse=True)
 def quickly():
-    with quick_compilation():
+    with quick_compilation(), unjudged():
         yield
 
 
@@ -58,8 +70,8 @@ def file(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def regressor(file) -> Regressor:
-    return Regressor.from_pretrained(file)
+def regressor(file) -> l23.Lifter:
+    return l23.Lifter.from_pretrained(file)
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +79,11 @@ def still(regressor) -> tuple[l23.Keypoints, l23.Motion]:
     """The clip and its motion that others are held against."""
     keypoints = film(walk(), camera())
     return keypoints, regressor.lift(keypoints, camera())
+
+
+def observed(keypoints: l23.Keypoints, camera: l23.Camera) -> tuple[np.ndarray, np.ndarray]:
+    seen = observe(keypoints, camera)
+    return seen.n, seen.confidence
 
 
 def distance_mm(a: np.ndarray, b: np.ndarray) -> float:
@@ -80,9 +97,7 @@ def distance_mm(a: np.ndarray, b: np.ndarray) -> float:
 def setup(request):
     """A clip's rig and condition, of one view and of four."""
     seen_by = camera((3.0, -4.0, 2.0))
-    n, confidence = (
-        jnp.asarray(x, jnp.float32) for x in canonical_observations(film(walk(8), seen_by), seen_by)
-    )
+    n, confidence = (jnp.asarray(x, jnp.float32) for x in observed(film(walk(8), seen_by), seen_by))
     config = MultiViewConfig(views=request.param, pointmap_resolution=16)
     _, view = frame_of(View(jnp.asarray(seen_by.R), jnp.asarray(seen_by.t)), config)
     rig, condition = jax.jit(lambda v, n, c: set_up(v, n, c, config))(view, n, confidence)
@@ -215,7 +230,7 @@ def test_turning_and_shifting_the_world_moves_the_result_exactly_so(regressor, s
 
 
 def test_mirroring_the_picture_mirrors_the_motion(regressor, still):
-    alone = Regressor(regressor.params, regressor.model, regressor.multiview, regressor.frames, mirror=False)
+    alone = regressor.changed(mirror=False)
     motion = still[1].joints_world
     assert distance_mm(motion, alone.lift(still[0], camera()).joints_world) > 1
     flip, before = np.diag([-1.0, 1, 1]), camera()
@@ -242,34 +257,47 @@ def test_missing_joints_are_filled_in_and_far_frames_are_not(regressor, still):
 
 def test_feet_are_refined_where_the_format_shows_them(regressor, still, monkeypatch):
     class Refiner:
-        def refine_points(self, motion, keypoints, camera):
-            return motion._replace(spread=motion.spread + 1)
+        def refine_points(self, motion, observed, camera):
+            return motion._replace(spread=np.ones_like(motion.spread))
 
-    monkeypatch.setattr("lift2to3.pipeline.regressor.shipped_refiner", Refiner)
+    monkeypatch.setattr("lift2to3.pipeline.lift.shipped_refiner", Refiner)
     keypoints = film(walk(), camera(), "halpe26")
     assert (regressor.lift(keypoints, camera()).spread == 1).all()
-    assert (regressor.lift(keypoints, camera(), feet=False).spread == 0).all()
-    assert (regressor.lift(still[0], camera()).spread == 0).all(), "no heels, no toes"
+    assert np.isnan(regressor.lift(keypoints, camera(), feet=False).spread).all(), "it does not know"
+    assert np.isnan(regressor.lift(still[0], camera()).spread).all(), "no heels, no toes"
+
+
+def test_a_lifter_takes_a_foot_refiner_of_one_s_own(regressor):
+    class Refiner:
+        def refine_points(self, motion, observed, camera):
+            return motion._replace(spread=np.full_like(motion.spread, len(observed.n)))
+
+    own = l23.Lifter(regressor.model, regressor.params, refiner=Refiner())
+    assert (own.lift(film(walk(), camera(), "halpe26"), camera()).spread == len(walk())).all()
+
+
+def test_what_does_not_sample_refuses_steps_and_samples(regressor, still):
+    for asked in ({"steps": 2}, {"samples": 2}):
+        with pytest.raises(ValueError, match="these weights predict in one call and draw nothing"):
+            regressor.lift(still[0], camera(), **asked)
 
 
 # --- files
 
 
-def test_a_regressor_s_file_is_no_lifter_s_and_the_other_way_round(file, tmp_path):
-    with pytest.raises(ValueError, match="no model in its config: these are not a lifter's weights"):
-        l23.Lifter.from_pretrained(file)
-    with pytest.raises(ValueError, match="no regressor in its config: these are not a direct regressor's"):
-        Regressor.from_pretrained(weights_file(tmp_path))
+def test_a_file_says_which_model_it_is_of(file, tmp_path):
+    assert isinstance(l23.Lifter.from_pretrained(file).model, RegressedWindows)
+    assert isinstance(l23.Lifter.from_pretrained(weights_file(tmp_path)).model, DenoisedWindows)
 
 
 def test_parameters_of_another_size_are_refused(regressor):
     wider = RegressorConfig(width=32, depth=1, heads=2, mlp_ratio=1, pointmap_width=4, half=False)
-    with pytest.raises(ValueError, match="regressor: the weights are of another model configuration"):
-        Regressor(regressor.params, wider, MULTIVIEW, FRAMES)
+    with pytest.raises(ValueError, match="lifter: the weights are of another model configuration"):
+        l23.Lifter(RegressedWindows(wider, MULTIVIEW, FRAMES), regressor.params)
 
 
 def test_a_window_that_is_no_whole_number_of_tokens_is_refused(regressor):
-    odd = Regressor(regressor.params, regressor.model, regressor.multiview, 30)
+    odd = regressor.changed(frames=30)
     with pytest.raises(ValueError, match="30 frames: wanted a multiple of the regressor's patch of 4"):
         odd.lift(film(walk(), camera()), camera())
 
@@ -292,7 +320,7 @@ def examples(frames: int = 16) -> Example:
     made = []
     for centre in ((4.0, -2.0, 1.5), (-1.0, 5.0, 0.8), (0.5, -4.0, 3.0), (-5.0, -1.0, 1.2)):
         seen_by = camera(centre)
-        n, confidence = canonical_observations(film(walk(frames), seen_by, "body25"), seen_by)
+        n, confidence = observed(film(walk(frames), seen_by, "body25"), seen_by)
         view = View(jnp.asarray(seen_by.R, jnp.float32), jnp.asarray(seen_by.t, jnp.float32))
         made.append(make(view, jnp.asarray(n, jnp.float32), jnp.asarray(confidence, jnp.float32)))
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *made)
@@ -320,8 +348,7 @@ def test_it_learns_a_few_windows_and_its_file_lifts_them(tmp_path, monkeypatch):
     assert logged[-1]["mpjpe_mm"] < 40 and logged[-1]["root_mm"] < 40
     assert logged[-1]["loss"] < 0.3 * logged[0]["loss"]
     seen_by = camera((4.0, -2.0, 1.5))
-    trained = Regressor.from_pretrained(path)
-    trained.mirror = False  # it was not taught mirrored windows
+    trained = l23.Lifter.from_pretrained(path).changed(mirror=False)  # it was not taught mirrored windows
     motion = trained.lift(film(walk(16), seen_by, "body25"), seen_by, feet=False)
     error = 1e3 * np.linalg.norm(motion.joints_world - walk(16), axis=-1)
     assert error.mean() < 30

@@ -21,8 +21,8 @@ from lift2to3.geometry.cameras import Camera
 from lift2to3.motion import Keypoints, Motion, as_keypoints
 from lift2to3.report.bone_lengths import bone_lengths
 from lift2to3.report.page import TEMPLATE, build_page, write_report
-from lift2to3.report.summary import reprojection_error
 from lift2to3.skeletons import CANONICAL, Skeleton, get_skeleton
+from lift2to3.summary import reprojection_error
 from lift2to3.walk import synthetic_walk
 
 READY = "document.documentElement.dataset.ready === 'yes'"

@@ -6,7 +6,6 @@ from tiny import camera, film, walk
 
 import lift2to3 as l23
 from lift2to3.metrics import abs_mpjpe, mpjpe
-from lift2to3.pipeline.regressor import Regressor
 from lift2to3.skeletons import INDEX, SMPL_22
 from lift2to3.weights_folder import WEIGHTS_FOLDER
 
@@ -37,7 +36,7 @@ def test_the_weights_are_small_and_have_a_card(name):
 def test_a_walk_is_lifted_within_the_stated_errors(lifted, name):
     points, motion = lifted
     if name == "regressor":
-        motion = Regressor.from_pretrained().lift(film(points, camera(), "halpe26"), camera())
+        motion = l23.Lifter.from_pretrained("regressor").lift(film(points, camera(), "halpe26"), camera())
     assert motion.valid.all()
     body = slice(len(SMPL_22))
     found, true = motion.joints_world[:, body].astype(float), points[:, body]

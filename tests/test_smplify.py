@@ -33,7 +33,7 @@ from lift2to3.fit.smplify_terms import SmplifyConfig, pose_prior, shape_precisio
 from lift2to3.fit.smplify_windows import fade_in, window_starts
 from lift2to3.geometry.cameras import View
 from lift2to3.motion import Keypoints, Motion
-from lift2to3.pipeline.refine_body import Smplify
+from lift2to3.pipeline.refine_body import optimise, refine_body
 from lift2to3.skeletons import CANONICAL, INDEX
 
 CONFIG = SmplifyConfig(window_frames=32, overlap_frames=8)
@@ -208,7 +208,9 @@ def test_windows_cover_the_clip_and_fade_into_one_another(frames):
 
 
 def lift(keypoints: Keypoints, start: Motion | None = None) -> Motion:
-    return Smplify(CONFIG).lift(keypoints, camera(), start)
+    if start is None:
+        return optimise(keypoints, camera(), CONFIG)
+    return refine_body(start, keypoints, camera(), CONFIG).motion(start.spread)
 
 
 def as_start(points: np.ndarray) -> Motion:
@@ -268,7 +270,7 @@ def test_a_start_is_where_the_search_begins():
 
 def test_a_start_of_another_length_is_refused():
     keypoints = film(walk(32), camera(), "smpl22")
-    with pytest.raises(ValueError, match="the start has 30 frames, the keypoints 32; wanted a motion"):
+    with pytest.raises(ValueError, match="the motion has 30 frames, the keypoints 32; wanted a motion"):
         lift(keypoints, as_start(walk(30)))
 
 

@@ -15,6 +15,7 @@ from tiny import (
     mocap_clip,
     quick_compilation,
     random_params,
+    unjudged,
     walk,
 )
 
@@ -30,6 +31,7 @@ from lift2to3.pipeline.spread import (
     fit_spread,
     spread_terms,
 )
+from lift2to3.pipeline.window_models import DenoisedWindows
 from lift2to3.skeletons import CANONICAL
 from lift2to3.weights_folder import WEIGHTS_FOLDER
 
@@ -133,20 +135,21 @@ def test_weights_carry_their_calibration_and_older_ones_stay_raw(tmp_path):
         np.testing.assert_array_equal(leaf, np.asarray(raw.params[name]))
     filmed = camera()
     keypoints = film(walk(40), filmed)
-    plain, told = raw.lift(keypoints, filmed), lifter.lift(keypoints, filmed)
+    with unjudged():
+        plain, told = raw.lift(keypoints, filmed), lifter.lift(keypoints, filmed)
     np.testing.assert_array_equal(told.joints_world, plain.joints_world)
     np.testing.assert_array_equal(told.spread, calibrated(plain, filmed, KNOWN).spread)
 
 
 def test_the_raw_spread_is_that_of_the_samples_and_their_rays(monkeypatch):
-    lifter = Lifter(random_params(), MODEL, MULTIVIEW, FRAMES)
+    lifter = Lifter(DenoisedWindows(MODEL, MULTIVIEW, FRAMES), random_params())
     filmed = camera()
     clip = canonical_clip(film(walk(FRAMES), filmed), filmed, MULTIVIEW)
     parts = np.random.default_rng(0).standard_normal((3, FRAMES, POINTS, 4))
     parts[..., 3] **= 2
-    monkeypatch.setattr(lifter, "_lifted_windows", lambda clip, steps, seed: iter([(0, parts[seed[1]])]))
+    monkeypatch.setattr(lifter, "_windows", lambda model, clip, seed: iter([(0, parts[seed[1]])]))
     for samples in (1, 3):
-        points, spread = lifter._sample(clip, 1, samples, 0, None)
+        points, spread = lifter._sample(lifter.model, clip, samples, 0, None)
         every, rays = parts[:samples, ..., :3], parts[:samples, ..., 3]
         variance = every.var(0, ddof=1).sum(-1) if samples > 1 else 0.0
         np.testing.assert_allclose(points, every.mean(0), atol=1e-9)

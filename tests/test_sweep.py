@@ -450,7 +450,7 @@ def test_a_smoke_sweep_trains_scores_and_writes_and_does_nothing_twice(config, m
     assert len({full, flat, apart}) == 3, "rows are not the same model, sampled the same way"
     assert re.match(r"failed \(pretrain broken, seed 0\): \w+Error: .", everything["broken"][0]["missing"])
     lifter = Lifter.from_pretrained(rows.result_of(Task("finetune", "1 view", 0), config.run))
-    assert lifter.multiview.views == 1 and lifter.frames == SMOKE.finetuning[0].frames
+    assert lifter.model.multiview.views == 1 and lifter.model.frames == SMOKE.finetuning[0].frames
     page = config.write.read_text()
     assert "| 1 view | smpl22 | 1 |" in page and "| broken | smpl22 | 0 of 1, failed |" in page
     assert "](page.png)" in page and config.write.with_name("page.png").stat().st_size > 10_000

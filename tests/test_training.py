@@ -273,7 +273,7 @@ def test_a_tiny_model_is_pretrained_and_finetuned_and_its_losses_fall(one_device
     assert scores["val_val_root_error"] > 1 and gap < scores["val_val_mpjpe"] + 1e-3
     before, after = (load_weights(path).params["tokenise.kernel"] for path in (g2d, tiny))
     assert 0 < np.abs(after - before).mean() < np.abs(before).mean(), "it started from G_2D"
-    assert Lifter.from_pretrained(tiny).frames == 16
+    assert Lifter.from_pretrained(tiny).model.frames == 16
 
 
 def test_every_second_subject_is_half_of_them(tmp_path):

@@ -24,7 +24,6 @@ from rich.table import Table
 import lift2to3 as l23
 from lift2to3.metrics import abs_mpjpe, mpjpe, pa_mpjpe, root_error
 from lift2to3.motion import Motion, load_arrays
-from lift2to3.pipeline.refine_body import Smplify
 from lift2to3.skeletons import BONES, FOOT_POINTS, INDEX, PARENTS, get_skeleton
 
 BODY_25B = get_skeleton("body25b")
@@ -144,9 +143,7 @@ def main(config: Config) -> dict[str, dict[str, float]]:
         detections = capture["kpts_associated"][i, :, 0]
         xy, confidence = detections[..., :2], np.clip(detections[..., 2], 0, 1)
         keypoints = l23.as_keypoints(xy, confidence, "body25b", float(capture["fps"]))
-        motion = lifter.lift(keypoints, camera, steps=config.steps, seed=config.seed)
-        if config.refine:
-            motion = Smplify().lift(keypoints, camera, motion)
+        motion = lifter.lift(keypoints, camera, steps=config.steps, seed=config.seed, refine=config.refine)
         observed = float((keypoints.confidence > 0).mean())
         results[str(name)] = compare(motion, rows, truth, observed)
         draw(

@@ -20,17 +20,17 @@ from lift2to3.geometry.cameras import Camera, View
 from lift2to3.geometry.rigs import Frame
 from lift2to3.models.multiview import MultiViewConfig, frame_of
 from lift2to3.motion import Keypoints, Motion
-from lift2to3.observations import canonical_observations
+from lift2to3.observations import Observations, observe
 from lift2to3.pipeline.check_setup import check_setup
 from lift2to3.pipeline.windows import supported, window_starts
-from lift2to3.resample import resample_observations, resample_points
+from lift2to3.resample import resample_points
 from lift2to3.skeletons import CANONICAL
 
 SMOOTHED_FRAMES = 5
 """At 30 fps: takes the seams of 4-frame tokens away, changes true motion by under 1 mm."""
 
 CALL_SIZES = (1, 2, 4)
-"""Windows per call: few shapes, so that few are ever compiled; more would cost memory, not save time."""
+"""Windows per call and device: few shapes, so that few are compiled; more would cost memory, not time."""
 
 _frame_of = jax.jit(frame_of, static_argnums=1)
 
@@ -49,12 +49,14 @@ class CanonicalClip(NamedTuple):
         view: the camera in that frame.
         n: (time, joints, 2) normalised image points; anything where the confidence is 0.
         confidence: (time, joints) 0 = missing.
+        observed: the same at the clip's own rate.
     """
 
     frame: Frame
     view: View
     n: Float[np.ndarray, "time joints 2"]
     confidence: Float[np.ndarray, "time joints"]
+    observed: Observations
 
 
 class Windows(NamedTuple):
@@ -79,19 +81,21 @@ def canonical_clip(keypoints: Keypoints, camera: Camera, config: MultiViewConfig
     Raises:
         ValueError: camera and keypoints that cannot belong together.
     """
-    n, confidence = canonical_observations(keypoints, camera)
-    check_setup(camera, n, confidence)
-    n, confidence = resample_observations(n, confidence, keypoints.fps, MODEL_FPS)
+    observed = observe(keypoints, camera)
+    check_setup(camera, observed.n, observed.confidence)
+    resampled = observed.at_model_rate
+    n, confidence = resampled.n.astype(np.float32), resampled.confidence.astype(np.float32)
     view = View(jnp.asarray(camera.R), jnp.asarray(camera.t))
     frame, view = jax.device_get(_frame_of(view, config))
-    return CanonicalClip(frame, view, n.astype(np.float32), confidence.astype(np.float32))
+    return CanonicalClip(frame, view, n, confidence, observed)
 
 
-def cut(clip: CanonicalClip, window: int) -> Iterator[Windows]:
-    """The clip in overlapping windows, a few at a time."""
+def cut(clip: CanonicalClip, window: int, devices: int = 1) -> Iterator[Windows]:
+    """The clip in overlapping windows, a few at a time for each device."""
     starts = window_starts(len(clip.n), window)
     index, count = starts[:, None] + np.arange(window), len(starts)
-    per_call = next(size for size in CALL_SIZES if size >= min(count, CALL_SIZES[-1]))
+    each = -(-count // devices)
+    per_call = devices * next(size for size in CALL_SIZES if size >= min(each, CALL_SIZES[-1]))
     for first in range(0, count, per_call):
         rows = index[np.minimum(np.arange(first, first + per_call), count - 1)]
         seen = rows < len(clip.n)
@@ -117,14 +121,18 @@ def as_motion(
 ) -> Motion:
     """Points and their spread, in the clip's frame at the models' rate, as the user's motion.
 
-    Frames that no keypoint supports are NaN.
+    Frames that no keypoint supports are NaN. A spread that is unknown anywhere (NaN) is unknown everywhere.
     """
     if len(points) >= SMOOTHED_FRAMES:
         points = np.asarray(savgol_filter(points, SMOOTHED_FRAMES, polyorder=2, axis=0))
     points = points @ np.asarray(clip.frame.world_from_frame).T.astype(float) + clip.frame.origin_world
     count = len(keypoints.xy_px)
     points = resample_points(points, MODEL_FPS, keypoints.fps, count).astype(np.float32)
-    spread = resample_points(spread, MODEL_FPS, keypoints.fps, count).clip(0.0).astype(np.float32)
+    spread = (
+        np.full(points.shape[:2], np.nan)
+        if np.isnan(spread).any()
+        else (resample_points(spread, MODEL_FPS, keypoints.fps, count).clip(0.0))
+    )
     valid = np.repeat(supported(keypoints.confidence, keypoints.fps)[:, None], len(CANONICAL), axis=1)
     points[~valid] = np.nan
-    return Motion(points, CANONICAL, keypoints.fps, valid, spread)
+    return Motion(points, CANONICAL, keypoints.fps, valid, spread.astype(np.float32))

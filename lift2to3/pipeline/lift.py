@@ -1,14 +1,18 @@
 """The lifter: 2D keypoints and a calibrated camera in, absolute 3D motion in metres out.
 
 The way the data takes: pixels → normalised image points of the canonical set, at 30 fps → the
-camera's canonical frame → overlapping windows → sampled and triangulated → blended → the user's
-world and rate → feet refined, where the keypoints show them.
+camera's canonical frame → overlapping windows → points and spread → blended → the user's world and
+rate → feet refined, where the keypoints show them → a posed body, where it is asked for.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +22,9 @@ from jaxtyping import Array, Float
 from lift2to3.checkpoint import check_shapes, config_from_dict, load_weights
 from lift2to3.disk_cache import use_disk_cache
 from lift2to3.geometry.cameras import Camera, View
-from lift2to3.models.denoiser import Denoiser, DenoiserConfig
+from lift2to3.models.denoiser import DenoiserConfig
 from lift2to3.models.multiview import LATER_SWITCHES, MultiViewConfig
-from lift2to3.models.params import describe
+from lift2to3.models.regressor import RegressorConfig
 from lift2to3.motion import Keypoints, Motion
 from lift2to3.pipeline.canonical_clip import (
     CanonicalClip,
@@ -31,27 +35,32 @@ from lift2to3.pipeline.canonical_clip import (
     cut,
     watched,
 )
-from lift2to3.pipeline.refine_feet import shipped_refiner, shows_feet
-from lift2to3.pipeline.sample import compiled_sampler
+from lift2to3.pipeline.check_result import ImpossibleMotion, check_result
+from lift2to3.pipeline.refine_body import refine_body
+from lift2to3.pipeline.refine_feet import FootRefiner, shipped_refiner, shows_feet
 from lift2to3.pipeline.spread import SpreadCalibration, calibrated
+from lift2to3.pipeline.window_models import (
+    DenoisedWindows,
+    RegressedWindows,
+    WindowModel,
+    compiled,
+    devices_for,
+)
 from lift2to3.pipeline.windows import blend, window_starts
-from lift2to3.representation import CHANNELS
+from lift2to3.told import gathered_warnings
 from lift2to3.weights_folder import weights_path
 
 DEFAULT_WEIGHTS = "small"
-DEFAULT_STEPS = 1
 
 
 class Lifter:
-    """A multi-view denoiser with its configuration, ready to lift.
+    """A window model and its parameters, ready to lift.
 
     Args:
+        model: the multi-view denoiser, the direct regressor, or another window model.
         params: parameters by path.
-        model: the denoiser's configuration, which must be that of the parameters.
-        multiview: how its views are set up.
-        frames: length of a window at 30 fps, as trained.
-        mirror: average each prediction with that of the mirrored observations; twice the work.
         spread: how raw spreads become expected errors; None leaves them raw.
+        refiner: of the feet; None is the shipped one, loaded when it is first needed.
 
     Raises:
         ValueError: parameters of another configuration.
@@ -59,54 +68,61 @@ class Lifter:
 
     def __init__(
         self,
+        model: WindowModel,
         params: Mapping[str, Array | np.ndarray],
-        model: DenoiserConfig,
-        multiview: MultiViewConfig,
-        frames: int,
-        mirror: bool = True,
         spread: SpreadCalibration | None = None,
+        refiner: FootRefiner | None = None,
     ):
-        """Check the parameters against the model that the configuration describes."""
-        self.model, self.multiview, self.frames, self.mirror = model, multiview, frames, mirror
-        self.spread = spread
-        self.graph, wanted = describe(Denoiser, model)
-        check_shapes(params, wanted, "lifter")
+        """Check the parameters against the model."""
+        check_shapes(params, model.shapes, "lifter")
+        self.model, self.spread, self.refiner = model, spread, refiner
         self.params = jax.device_put(dict(params))
 
     @classmethod
     def from_pretrained(cls, weights: str | Path = DEFAULT_WEIGHTS) -> Lifter:
-        """Load shipped weights by name, or a file that ``finetune_multiview.py`` wrote.
+        """Load shipped weights by name (small, regressor), or a file that training wrote.
 
         Raises:
             ValueError: an unknown name (the known ones are listed), or a damaged or foreign file.
             FileNotFoundError: no such file.
         """
         path = weights_path(weights)
-        loaded = load_weights(path)
-        missing = {"model", "multiview", "frames"} - set(loaded.config)
+        config, params = (loaded := load_weights(path)).config, loaded.params
+        kind = next((kind for kind in _KINDS if kind in config), "model")
+        missing = {kind, "multiview", "frames"} - set(config)
         if missing:
             raise ValueError(
                 f"{path}: no {', '.join(sorted(missing))} in its config: these are not a lifter's weights "
                 "(G_2D's? finetune them first)"
             )
-        model = config_from_dict(DenoiserConfig, loaded.config["model"], str(path))
-        told = LATER_SWITCHES | loaded.config["multiview"]
-        multiview = config_from_dict(MultiViewConfig, told, str(path))
-        told = loaded.config.get("spread")
-        spread = None if told is None else config_from_dict(SpreadCalibration, told, str(path))
-        return cls(loaded.params, model, multiview, int(loaded.config["frames"]), spread=spread)
+        model_type, config_type = _KINDS[kind]
+        read = functools.partial(config_from_dict, where=str(path))
+        multiview = read(MultiViewConfig, LATER_SWITCHES | config["multiview"])
+        spread = read(SpreadCalibration, config["spread"]) if "spread" in config else None
+        model = model_type(read(config_type, config[kind]), multiview, int(config["frames"]))
+        return cls(model, params, spread)
+
+    def changed(self, **settings: Any) -> Lifter:
+        """The same parameters used another way: fields of the window model; spreads are left raw."""
+        model: Any = self.model
+        return Lifter(dataclasses.replace(model, **settings), self.params, refiner=self.refiner)
 
     def lift(
         self,
         keypoints: Keypoints,
         camera: Camera,
+        *,
         steps: int | None = None,
         samples: int = 1,
         seed: int = 0,
-        progress: Progress | None = None,
         feet: bool = True,
+        refine: bool = False,
+        force: bool = False,
+        progress: Progress | None = None,
     ) -> Motion:
         """Absolute 3D motion of the person whose keypoints these are.
+
+        What looks wrong with the input or the result is a `UserWarning`, and kept in `Motion.warnings`.
 
         Args:
             keypoints: what `lift2to3.as_keypoints` returns.
@@ -114,77 +130,123 @@ class Lifter:
             steps: denoising steps; None for the default.
             samples: how many motions to sample; their mean is returned.
             seed: of the samples.
-            progress: called as windows get done.
             feet: refine the feet (`lift2to3.pipeline.refine_feet`) where the format shows heels and toes.
+            refine: then fit a posed body to the keypoints from there on (`lift2to3.pipeline.refine_body`):
+                closer, smoother, slower; the motion's points are that body's, which it keeps.
+            force: return a result that cannot be, such as a person of 4 m, instead of raising.
+            progress: called as windows get done.
 
         Raises:
-            ValueError: camera and keypoints that cannot belong together, or steps or samples < 1.
+            ValueError: camera and keypoints that cannot belong together, steps or samples < 1, or more than
+                one of either where the model does not sample.
+            ImpossibleMotion: a result that cannot be (`lift2to3.pipeline.check_result`).
         """
-        steps = DEFAULT_STEPS if steps is None else steps
-        if steps < 1 or samples < 1:
-            raise ValueError(f"steps and samples: wanted 1 or more, found {steps} and {samples}")
+        model = self._sampling(steps, samples)
         use_disk_cache()
-        clip = canonical_clip(keypoints, camera, self.multiview)
-        points, spread = self._sample(clip, steps, samples, seed, progress)
+        with gathered_warnings() as told:
+            motion = self._lifted(model, keypoints, camera, samples, seed, feet, refine, progress)
+        try:
+            told += check_result(motion, keypoints, camera)
+        except ImpossibleMotion as error:
+            if not force:
+                raise ImpossibleMotion(". ".join([str(error), *told])) from None
+            told.append(str(error))
+        for text in told:
+            warnings.warn(text, stacklevel=2)
+        return motion._replace(warnings=tuple(told))
+
+    def _lifted(
+        self,
+        model: WindowModel,
+        keypoints: Keypoints,
+        camera: Camera,
+        samples: int,
+        seed: int,
+        feet: bool,
+        refine: bool,
+        progress: Progress | None,
+    ) -> Motion:
+        """The way the data takes."""
+        clip = canonical_clip(keypoints, camera, model.multiview)
+        points, spread = self._sample(model, clip, samples, seed, progress)
         motion = as_motion(points, spread, clip, keypoints)
         if self.spread is not None:
             motion = calibrated(motion, camera, self.spread)
         if feet and shows_feet(keypoints.skeleton):
-            return shipped_refiner().refine_points(motion, keypoints, camera)
+            motion = (self.refiner or shipped_refiner()).refine_points(motion, clip.observed, camera)
+        if refine:
+            body = refine_body(motion, keypoints, camera, progress=progress)
+            motion = body.motion(motion.spread)
         return motion
 
+    def _sampling(self, steps: int | None, samples: int) -> WindowModel:
+        """The model, taking so many steps."""
+        if samples < 1 or (steps is not None and steps < 1):
+            raise ValueError(f"steps and samples: wanted 1 or more, found {steps} and {samples}")
+        if isinstance(self.model, DenoisedWindows):
+            return self.model if steps is None else dataclasses.replace(self.model, steps=steps)
+        if samples > 1 or (steps or 1) > 1:
+            raise ValueError(
+                f"steps {steps} and samples {samples}: these weights predict in one call and draw nothing; "
+                "leave both out"
+            )
+        return self.model
+
     def _sample(
-        self, clip: CanonicalClip, steps: int, samples: int, seed: int, progress: Progress | None
+        self, model: WindowModel, clip: CanonicalClip, samples: int, seed: int, progress: Progress | None
     ) -> tuple[Float[np.ndarray, "time joints 3"], Float[np.ndarray, "time joints"]]:
         """Points and raw spread in the frame of the lift, at the model's rate.
 
         The spread is over samples and rays: the root of the samples' variance and the mean square distance
         of the rays that each is made of.
         """
-        count, frames = len(window_starts(len(clip.n), self.frames)), len(clip.n)
+        count, frames = len(window_starts(len(clip.n), model.frames)), len(clip.n)
         total, square = np.zeros(0), np.zeros(0)
         for sample in range(samples):
-            parts = self._lifted_windows(clip, steps, [seed, sample])
+            parts = self._windows(model, clip, [seed, sample])
             mean = blend(watched(parts, progress, sample * count, samples * count), frames)
             total, square = (total + mean, square + mean**2) if sample else (mean, mean**2)
         points = total[..., :3] / samples
         variance = (square[..., :3] - samples * points**2).clip(0.0).sum(-1) / max(samples - 1, 1)
         return points, np.sqrt(variance + square[..., 3] / samples)
 
-    def _lifted_windows(self, clip: CanonicalClip, steps: int, seed: list[int]) -> Iterator[Part]:
+    def _windows(self, model: WindowModel, clip: CanonicalClip, seed: list[int]) -> Iterator[Part]:
         """Each window's first frame, and its points and spread side by side."""
-        sampler = compiled_sampler(self.graph, steps, self.mirror, self.multiview)
+        devices = devices_for(len(window_starts(len(clip.n), model.frames)))
+        predict = compiled(model, devices)
         # noise belongs to the clip's frames, not to windows: overlapping windows share it
-        frames = window_starts(len(clip.n), self.frames)[-1] + self.frames
-        shape = (frames, self.multiview.views, CHANNELS)
+        frames = window_starts(len(clip.n), model.frames)[-1] + model.frames
+        shape = (frames, *model.noise_shape)
         noise = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
         view = View(jnp.asarray(clip.view.cam_from_world), jnp.asarray(clip.view.translation))
-        for part in cut(clip, self.frames):
-            points, spread = sampler(
-                self.params,
-                view,
-                jnp.asarray(part.n),
-                jnp.asarray(part.confidence),
-                jnp.asarray(noise[part.rows].swapaxes(1, 2)),
-            )
+        for part in cut(clip, model.frames, devices):
+            given = (part.n, part.confidence, noise[part.rows])
+            points, spread = predict(self.params, view, *map(jnp.asarray, given))
             both = np.concatenate([points, np.asarray(spread)[..., None]], axis=-1)
             yield from zip(part.starts, both, strict=False)
 
 
-_default: dict[str, Lifter] = {}
+_KINDS = {"model": (DenoisedWindows, DenoiserConfig), "regressor": (RegressedWindows, RegressorConfig)}
+"""What a weights file's config calls its model → the window model and its model's configuration."""
+
+_pretrained = functools.cache(Lifter.from_pretrained)
 
 
 def lift(
     keypoints: Keypoints,
     camera: Camera,
+    *,
+    weights: str | Path = DEFAULT_WEIGHTS,
     steps: int | None = None,
     samples: int = 1,
     seed: int = 0,
-    weights: str | Path = DEFAULT_WEIGHTS,
-    progress: Progress | None = None,
     feet: bool = True,
+    refine: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
 ) -> Motion:
     """`Lifter.lift` with shipped weights, which are loaded once per process."""
-    if str(weights) not in _default:
-        _default[str(weights)] = Lifter.from_pretrained(weights)
-    return _default[str(weights)].lift(keypoints, camera, steps, samples, seed, progress, feet)
+    return _pretrained(weights).lift(
+        keypoints, camera, steps=steps, samples=samples, seed=seed, feet=feet, refine=refine,
+        force=force, progress=progress,
+    )  # fmt: skip

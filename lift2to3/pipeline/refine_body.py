@@ -1,24 +1,26 @@
-"""The optimisation baseline: poses that explain the keypoints best, as SMPLify does, with time and a floor.
+"""A posed body that explains the keypoints best, as SMPLify does, with time and a floor.
 
 After "Keep it SMPL" (Bogo et al. 2016), on our own skeleton: robust reprojection, a learned Gaussian over
 poses, joint limits; and what a clip and a calibrated camera add: smoothness, a floor that holds standing feet
 at their height and in their place, one set of bones for the whole clip. The size of a body seen by one camera
 is known by its feet on the floor, and otherwise by the spread of statures (`SmplifyConfig.size_share`).
 
-A person may face anywhere: every window of a clip is solved coarsely from four headings, the sequence of
-windows of least energy whose ends meet is kept, and then solved at full rate.
+`refine_body` starts from a lifted motion. `optimise` knows the keypoints alone; a person may then face
+anywhere: every window of the clip is solved coarsely from four headings, and the sequence of windows of least
+energy whose ends meet is kept. Either way it is then solved at full rate.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import functools
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from scipy.spatial.transform import Rotation
 
-from lift2to3.body import pose_body
 from lift2to3.contact import CONTACT_ROWS, contact_labels
 from lift2to3.conventions import MODEL_FPS
 from lift2to3.disk_cache import use_disk_cache
@@ -36,145 +38,191 @@ from lift2to3.fit.smplify_terms import (
     weights_at,
     window_problem,
 )
-from lift2to3.fit.smplify_windows import Poses, fade_in, resampled, window_starts
+from lift2to3.fit.smplify_windows import Poses, fade_in, nearest_rotations, resampled, window_starts
 from lift2to3.geometry.cameras import Camera, View
-from lift2to3.geometry.rigs import Frame
 from lift2to3.models.multiview import MultiViewConfig
-from lift2to3.motion import Keypoints, Motion
-from lift2to3.pipeline.canonical_clip import Progress, as_motion, canonical_clip
+from lift2to3.motion import BodyMotion, Keypoints, Motion
+from lift2to3.pipeline.canonical_clip import CanonicalClip, canonical_clip
+from lift2to3.pipeline.windows import supported
 from lift2to3.resample import resample_points
 
-_MET_M: Final = 0.02  # how firmly a window begins where the last one ended
+Progress = Callable[[int, int], None]
+"""Called with (windows done, windows in all)."""
+
+_SEAM_M: Final = 0.02  # how firmly a window begins where the last one ended
 _FIXED: Final = 1e8  # precision of a shape that is no unknown
 
+_prior = functools.cache(pose_prior)
 
-class Smplify:
-    """Lifts by optimisation; the signature is `lift2to3.Lifter`'s.
+
+class _Start(NamedTuple):
+    """Where solving starts, in the clip's frame at the models' rate."""
+
+    clip: SeenClip
+    poses: Poses
+    bones: Float[np.ndarray, "38 3"]
+    shape: Float[np.ndarray, " shapes"]
+
+
+class _Solved(NamedTuple):
+    """What solving ends with, likewise."""
+
+    poses: Poses
+    bones: Float[np.ndarray, "38 3"]
+    spread: Float[np.ndarray, "time 38"]
+
+
+def refine_body(
+    motion: Motion,
+    keypoints: Keypoints,
+    camera: Camera,
+    config: SmplifyConfig | None = None,
+    progress: Progress | None = None,
+) -> BodyMotion:
+    """A posed body, from a lifted motion on: closer to the keypoints, smoother, on feet that slide less.
 
     Args:
-        config: weights, and how the search goes.
+        motion: of these keypoints, as `lift2to3.lift` returns it: its points are where the solver starts,
+            and pull as firmly as their spread and `SmplifyConfig.start_m` say.
+        keypoints: what `lift2to3.as_keypoints` returns.
+        camera: the camera that saw them; its extrinsics define the world.
+        config: how firmly each term pulls.
+        progress: called as windows get done.
+
+    Raises:
+        ValueError: camera and keypoints that cannot belong together, or a motion of another length.
     """
+    if len(motion.joints_world) != len(keypoints.xy_px):
+        raise ValueError(
+            f"the motion has {len(motion.joints_world)} frames, the keypoints {len(keypoints.xy_px)}; "
+            "wanted a motion lifted from these keypoints"
+        )
+    config = config or SmplifyConfig()
+    seen, clip = _seen(keypoints, camera, config)
+    start = _from_motion(motion, seen, clip, config)
+    solved = _solve(start, config, shape_precision(config, True), progress)
+    return _as_body(solved, seen, keypoints)
 
-    def __init__(self, config: SmplifyConfig | None = None):
-        """Nothing but the pose prior is loaded."""
-        self.config = config or SmplifyConfig()
-        self.prior = pose_prior(self.config)
 
-    def lift(
-        self,
-        keypoints: Keypoints,
-        camera: Camera,
-        start: Motion | None = None,
-        progress: Progress | None = None,
-    ) -> Motion:
-        """Absolute 3D motion of the person whose keypoints these are.
+def optimise(
+    keypoints: Keypoints,
+    camera: Camera,
+    config: SmplifyConfig | None = None,
+    progress: Progress | None = None,
+) -> Motion:
+    """A motion, and its body, by optimisation from the keypoints alone: a baseline without a lifter.
 
-        The spread is that of the energy's Gaussian approximation at its minimum (Laplace's): what
-        keypoints, prior and smoothness leave open once the heading is right. A start's own spread is kept.
+    The spread is that of the energy's Gaussian approximation at its minimum (Laplace's): what keypoints,
+    prior and smoothness leave open once the heading is right.
 
-        Args:
-            keypoints: what `lift2to3.as_keypoints` returns.
-            camera: the camera that saw them; its extrinsics define the world.
-            start: a motion of these keypoints, such as a lifter's: its points are where the search would
-                end, and pull as firmly as their spread and `SmplifyConfig.start_m` say.
-            progress: called as windows get done, after the search.
+    Args:
+        keypoints: what `lift2to3.as_keypoints` returns.
+        camera: the camera that saw them; its extrinsics define the world.
+        config: how firmly each term pulls, and how the search goes.
+        progress: called as windows get done, after the search.
 
-        Raises:
-            ValueError: camera and keypoints that cannot belong together, or a start of another length.
-        """
-        use_disk_cache()
-        if start is not None and len(start.joints_world) != len(keypoints.xy_px):
-            raise ValueError(
-                f"the start has {len(start.joints_world)} frames, the keypoints {len(keypoints.xy_px)}; "
-                "wanted a motion lifted from these keypoints"
-            )
-        seen = canonical_clip(keypoints, camera, MultiViewConfig())
-        clip = seen_clip(View(*map(jnp.asarray, seen.view)), seen.n, seen.confidence, self.config)
-        if start is None:
-            bones = load_body_prior().rest_offsets.astype(float)
-            poses, shape = search(clip, bones, self.prior, self.config)
-        else:
-            clip, poses, bones = self._started(clip, _in_frame(start, seen.frame))
-            shape = common_shape(clip, poses, bones, self.prior, self.config)
-        precision = shape_precision(self.config, start is not None)
-        found = self._refined(clip, poses, bones, shape, precision, progress)
-        motion = as_motion(*found, seen, keypoints)
-        return motion if start is None else motion._replace(spread=start.spread)
+    Raises:
+        ValueError: camera and keypoints that cannot belong together.
+    """
+    config = config or SmplifyConfig()
+    seen, clip = _seen(keypoints, camera, config)
+    bones = load_body_prior().rest_offsets.astype(float)
+    poses, shape = search(clip, bones, _prior(config), config)
+    solved = _solve(_Start(clip, poses, bones, shape), config, shape_precision(config, False), progress)
+    body = _as_body(solved, seen, keypoints)
+    spread = resample_points(solved.spread, MODEL_FPS, keypoints.fps, len(body.valid)).clip(0.0)
+    return body.motion(spread.astype(np.float32))
 
-    def _started(self, clip: SeenClip, start: Motion) -> tuple[SeenClip, Poses, np.ndarray]:
-        """A body fitted to a motion in the clip's frame, and the clip drawn to its points."""
-        body, count = fit_body(start), len(clip.n)
-        rotations, root = body.rotations.astype(float), body.root_translation.astype(float)
-        turns = np.asarray(self.prior.mean_rotations, float).swapaxes(-1, -2) @ rotations[:, 1:]
-        tangents = Rotation.from_matrix(turns.reshape(-1, 3, 3)).as_rotvec().reshape(turns.shape[:3])
-        poses = resampled(Poses(tangents, rotations[:, 0], root), body.fps, MODEL_FPS, count)
-        bones = body.rest_offsets.astype(float)
-        _, points = pose_body(bones, rotations, root)
-        points = np.where(start.valid[..., None], start.joints_world, points)
-        weight = start.valid / (self.config.start_m**2 + np.nan_to_num(start.spread) ** 2)
-        targets, weight = (resample_points(part, body.fps, MODEL_FPS, count) for part in (points, weight))
-        return clip._replace(targets=targets, target_weight=weight.clip(0.0)), poses, bones
 
-    def _refined(
-        self,
-        clip: SeenClip,
-        poses: Poses,
-        bones: np.ndarray,
-        shape: np.ndarray,
-        precision: np.ndarray,
-        progress: Progress | None,
-    ) -> tuple[Float[np.ndarray, "time 38 3"], Float[np.ndarray, "time 38"]]:
-        """Points and their spread, solved window by window at full rate.
+def _seen(keypoints: Keypoints, camera: Camera, config: SmplifyConfig) -> tuple[CanonicalClip, SeenClip]:
+    use_disk_cache()
+    seen = canonical_clip(keypoints, camera, MultiViewConfig())
+    return seen, seen_clip(View(*map(jnp.asarray, seen.view)), seen.n, seen.confidence, config)
 
-        The bones are unknowns where one window is the whole clip.
-        """
-        config = self.config
-        starts = window_starts(len(clip.n), config)
-        if len(starts) > 1:
-            bones = np.array(
-                rest_offsets(*(jnp.asarray(each, jnp.float32) for each in (bones, shape))), float
-            )
-            shape, precision = np.zeros(len(SHAPES)), np.full(len(SHAPES), _FIXED)
-        points, spread = np.zeros((*clip.n.shape[:2], 3)), np.zeros(clip.n.shape[:2])
-        solved = 0  # frames so far
-        for done, start in enumerate(starts.tolist(), 1):
-            index = start + np.arange(config.window_frames)
-            posed = Poses(*(part[index.clip(0, len(clip.n) - 1)] for part in poses)).with_shape(shape)
-            found = self._rounds(_meeting(clip, points, start, solved), index, posed, bones, precision)
-            for whole, piece in zip((points, spread), found, strict=True):
-                fade_in(whole, np.asarray(piece, float), start, solved)
-            solved = start + config.window_frames
-            if progress is not None:
-                progress(done, len(starts))
-        return points, spread
 
-    def _rounds(
-        self, clip: SeenClip, index: np.ndarray, posed: Posed, bones: np.ndarray, precision: np.ndarray
-    ) -> tuple[Array, Array]:
-        """A window's points and their spread; contacts are told anew in each round."""
-        weights = weights_at(self.config, MODEL_FPS, self.config.robust)
-        standing = clip.standing[index.clip(0, len(clip.n) - 1)]
-        base = jnp.asarray(bones, jnp.float32)
-        for _ in range(self.config.rounds):
-            problem = window_problem(clip, index, standing, bones, precision, self.config)
-            posed, _, _ = solve(posed, problem, self.prior, weights, self.config.iterations)
-            points = points_at(posed, self.prior, base)
-            standing = contact_labels(
-                np.asarray(points, float)[:, CONTACT_ROWS], MODEL_FPS, self.config.contact
-            )
-        return points, spread_of(posed, problem, self.prior, weights)
+def _from_motion(motion: Motion, seen: CanonicalClip, clip: SeenClip, config: SmplifyConfig) -> _Start:
+    """A body fitted to a motion, and the clip drawn to the motion's points."""
+    turn, origin = np.asarray(seen.frame.world_from_frame, float), np.asarray(seen.frame.origin_world, float)
+    motion = motion._replace(joints_world=(motion.joints_world.astype(float) - origin) @ turn)
+    body, count, prior = fit_body(motion), len(clip.n), _prior(config)
+    rotations, bones = body.rotations.astype(float), body.rest_offsets.astype(float)
+    turns = np.asarray(prior.mean_rotations, float).swapaxes(-1, -2) @ rotations[:, 1:]
+    tangents = Rotation.from_matrix(turns.reshape(-1, 3, 3)).as_rotvec().reshape(turns.shape[:3])
+    poses = Poses(tangents, rotations[:, 0], body.root_translation.astype(float))
+    poses = resampled(poses, body.fps, MODEL_FPS, count)
+    points = np.where(motion.valid[..., None], motion.joints_world, body.posed()[1])
+    weight = motion.valid / (config.start_m**2 + np.nan_to_num(motion.spread) ** 2)
+    targets, weight = (resample_points(part, body.fps, MODEL_FPS, count) for part in (points, weight))
+    clip = clip._replace(targets=targets, target_weight=weight.clip(0.0))
+    return _Start(clip, poses, bones, common_shape(clip, poses, bones, prior, config))
+
+
+def _solve(
+    start: _Start, config: SmplifyConfig, precision: Float[np.ndarray, " shapes"], progress: Progress | None
+) -> _Solved:
+    """Window by window at full rate. The bones are unknowns where one window is the whole clip."""
+    clip, poses, bones, shape = start
+    starts = window_starts(len(clip.n), config)
+    if len(starts) > 1:
+        bones, shape = _bones(bones, shape), np.zeros(len(SHAPES))
+        precision = np.full(len(SHAPES), _FIXED)
+    whole = Poses(*(np.zeros((len(clip.n), *part.shape[1:])) for part in poses))
+    points, spread = np.zeros((*clip.n.shape[:2], 3)), np.zeros(clip.n.shape[:2])
+    solved = 0  # frames so far
+    for done, first in enumerate(starts.tolist(), 1):
+        index = first + np.arange(config.window_frames)
+        posed = Poses(*(part[index.clip(0, len(clip.n) - 1)] for part in poses)).with_shape(shape)
+        met = _meeting(clip, points, first, solved)
+        posed, *found = _rounds(met, index, posed, bones, precision, config)
+        for all_of_it, piece in zip((*whole, points, spread), (*posed[:3], *found), strict=True):
+            fade_in(all_of_it, np.asarray(piece, float), first, solved)
+        solved = first + config.window_frames
+        if progress is not None:
+            progress(done, len(starts))
+    whole = whole._replace(root_rotation=nearest_rotations(whole.root_rotation))
+    return _Solved(whole, _bones(bones, posed.shape), spread)
+
+
+def _bones(base: np.ndarray, shape: np.ndarray | Array) -> Float[np.ndarray, "38 3"]:
+    return np.array(rest_offsets(*(jnp.asarray(each, jnp.float32) for each in (base, shape))), float)
+
+
+def _rounds(
+    clip: SeenClip,
+    index: np.ndarray,
+    posed: Posed,
+    bones: np.ndarray,
+    precision: np.ndarray,
+    config: SmplifyConfig,
+) -> tuple[Posed, Array, Array]:
+    """A window's poses, its points and their spread; contacts are told anew in each round."""
+    weights, prior = weights_at(config, MODEL_FPS, config.robust), _prior(config)
+    standing = clip.standing[index.clip(0, len(clip.n) - 1)]
+    base = jnp.asarray(bones, jnp.float32)
+    for _ in range(config.rounds):
+        problem = window_problem(clip, index, standing, bones, precision, config)
+        posed, _, _ = solve(posed, problem, prior, weights, config.iterations)
+        points = points_at(posed, prior, base)
+        standing = contact_labels(np.asarray(points, float)[:, CONTACT_ROWS], MODEL_FPS, config.contact)
+    return posed, points, spread_of(posed, problem, prior, weights)
 
 
 def _meeting(clip: SeenClip, points: Float[np.ndarray, "time 38 3"], start: int, solved: int) -> SeenClip:
     """The clip, drawn to what is solved already in the first half of a window's overlap with it."""
     rows = slice(start, start + max(solved - start, 0) // 2)
     targets, weight = clip.targets.copy(), clip.target_weight.copy()
-    targets[rows], weight[rows] = points[rows], _MET_M**-2.0
+    targets[rows], weight[rows] = points[rows], _SEAM_M**-2.0
     return clip._replace(targets=targets, target_weight=weight)
 
 
-def _in_frame(motion: Motion, frame: Frame) -> Motion:
-    """A motion of the world in the camera's canonical frame."""
-    turn = np.asarray(frame.world_from_frame, float)
-    points = (motion.joints_world.astype(float) - np.asarray(frame.origin_world, float)) @ turn
-    return motion._replace(joints_world=points)
+def _as_body(solved: _Solved, seen: CanonicalClip, keypoints: Keypoints) -> BodyMotion:
+    """In the user's world and at the user's rate; frames that no keypoint supports are not valid."""
+    turn, origin = np.asarray(seen.frame.world_from_frame, float), np.asarray(seen.frame.origin_world, float)
+    poses = resampled(solved.poses, MODEL_FPS, keypoints.fps, len(keypoints.xy_px))
+    mean = load_body_prior().mean_rotations.astype(float)
+    local = mean @ Rotation.from_rotvec(poses.tangents.reshape(-1, 3)).as_matrix().reshape(-1, *mean.shape)
+    rotations = np.concatenate([(turn @ poses.root_rotation)[:, None], local], axis=1)
+    root = poses.root @ turn.T + origin
+    valid = supported(keypoints.confidence, keypoints.fps)
+    root, rotations, bones = (x.astype(np.float32) for x in (root, rotations, solved.bones))
+    return BodyMotion(root, rotations, bones, keypoints.fps, valid)

@@ -41,9 +41,8 @@ from lift2to3.models.foot_lifter import (
 )
 from lift2to3.models.params import Params, describe, merge
 from lift2to3.motion import BodyMotion, Keypoints, Motion
-from lift2to3.observations import canonical_observations
+from lift2to3.observations import Observations, observe
 from lift2to3.representation import FOOT_ROWS, in_box, person_box
-from lift2to3.resample import resample_observations
 from lift2to3.skeletons import CANONICAL, INDEX, SKELETONS, Skeleton
 from lift2to3.weights_folder import WEIGHTS_FOLDER
 
@@ -170,12 +169,13 @@ class FootRefiner:
         arrays = (body.rest_offsets, body.rotations, body.root_translation)
         frames, points = map(np.asarray, pose_body(*(array.astype(float) for array in arrays)))
         offsets = body.rest_offsets.astype(float)
-        turns = self.corrections(frames, points, offsets, body.valid, keypoints, camera, views, floor)
+        observed = observe(keypoints, camera)
+        turns = self.corrections(frames, points, offsets, body.valid, observed, camera, views, floor)
         rotations = body.rotations.copy()
         rotations[:, _ANKLES] = (body.rotations[:, _ANKLES] @ turns).astype(rotations.dtype)
         return body._replace(rotations=rotations)
 
-    def refine_points(self, motion: Motion, keypoints: Keypoints, camera: Camera) -> Motion:
+    def refine_points(self, motion: Motion, observed: Observations, camera: Camera) -> Motion:
         """A lifted motion with refined feet about its own ankles; other points stay bit-identical.
 
         A lift's foot has another shape in every frame: what comes back is one foot, its mean over the clip
@@ -183,13 +183,9 @@ class FootRefiner:
 
         Args:
             motion: the canonical points, as `lift2to3.lift` returns them.
-            keypoints: those that it was lifted from, of a format with heels and toes.
+            observed: what it was lifted from, of a format with heels and toes.
             camera: their camera.
-
-        Raises:
-            ValueError: as `refine`.
         """
-        check_keypoints(keypoints, len(motion.joints_world), motion.fps)
         valid = np.asarray(np.isfinite(motion.joints_world).all((1, 2)) & motion.valid.all(1))
         if not valid.any():
             return motion
@@ -201,7 +197,7 @@ class FootRefiner:
         local = first_rotations(points, weight, offsets, prior, trust_parent=_TRUST_SHIN)
         offsets = measured_rest_offsets(points[valid], weight[valid], local[valid], offsets, prior)
         frames = np.asarray(pose_body(offsets, local, points[:, 0])[0])
-        turns = self.corrections(frames, points, offsets, valid, keypoints, camera)
+        turns = self.corrections(frames, points, offsets, valid, observed, camera)
         local[:, _ANKLES] @= turns
         posed = np.asarray(pose_body(offsets, local, points[:, 0])[1])
         joints = motion.joints_world.copy()
@@ -216,7 +212,7 @@ class FootRefiner:
         points: Float[np.ndarray, "time 38 3"],
         rest_offsets: Float[np.ndarray, "38 3"],
         valid: Bool[np.ndarray, "time"],
-        keypoints: Keypoints,
+        observed: Observations,
         camera: Camera,
         views: View | None = None,
         floor: bool = True,
@@ -228,13 +224,13 @@ class FootRefiner:
             points: the canonical points there, metres.
             rest_offsets: the body's bones, metres; of the feet an ordinary shape will do.
             valid: frames with a body.
-            keypoints: what the camera saw.
+            observed: what the camera saw.
             camera: the camera.
             views: where it is in each frame, if it moves.
             floor: whether the world's up and floor are known.
         """
         use_disk_cache()
-        n, confidence = canonical_observations(keypoints, camera)
+        n, confidence, fps = observed.n, observed.confidence, observed.fps
         if views is None:
             views = View(
                 *(jnp.asarray(np.repeat(x[None], len(frames), axis=0)) for x in (camera.R, camera.t))
@@ -246,8 +242,8 @@ class FootRefiner:
         box = _bridged_box(n, confidence > 0, expected)
         up, height = rotation[:, :, 2], points[:, _ANKLES, 2]
         legs = np.einsum("tij,tljk->tlik", rotation, frames[:, np.r_[_HIPS, _KNEES, _ANKLES]])
-        fps, shown = keypoints.fps, confidence[:, FOOT_ROWS] * valid[:, None]
-        feet, shown = resample_observations(n[:, FOOT_ROWS], shown, fps, MODEL_FPS)
+        shown = observed.only(valid).at_model_rate
+        feet, shown = shown.n[:, FOOT_ROWS], shown.confidence[:, FOOT_ROWS]
         at = np.arange(len(feet)) * fps / MODEL_FPS
         box, depth, up, height = (
             _interpolated(values, at) for values in (box, seen_from[:, _ANKLES, 2], up, height)

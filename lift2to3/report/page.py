@@ -17,8 +17,8 @@ from lift2to3.geometry.cameras import Camera
 from lift2to3.metrics import foot_sliding
 from lift2to3.motion import Keypoints, Motion
 from lift2to3.report.bone_lengths import bone_lengths, bone_remarks
-from lift2to3.report.summary import CONTACT_HEIGHT_M, Summary, reprojection_error, summarise
 from lift2to3.skeletons import Skeleton, stick_bones
+from lift2to3.summary import CONTACT_HEIGHT_M, Summary, reprojection_error, summarise
 from lift2to3.whole_file import whole_file
 
 TEMPLATE: Final = Path(__file__).with_name("page.html")

@@ -1,0 +1,185 @@
+"""``lift2to3 lift`` and ``lift2to3 demo``: keypoints and a camera → motion, picture and report."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+from lift2to3.commands.arguments import (
+    CameraFile,
+    Count,
+    Direction,
+    Folder,
+    Format,
+    KeypointsFile,
+    MaybeCount,
+    Rate,
+    Weights,
+    as_format,
+    optional,
+)
+from lift2to3.commands.output import Rows, prepare_folder, print_report, print_written, write_report_text
+from lift2to3.progress import progress
+from lift2to3.told import gathered_warnings
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lift2to3.geometry.cameras import Camera
+    from lift2to3.motion import Keypoints, Motion
+
+MOTION_FILE, BODY_FILE, PICTURE_FILE = "motion.npz", "body.npz", "motion.png"
+PAGE_FILE, TEXT_FILE, OVERLAY_FILE = "report.html", "report.txt", "overlay.mp4"
+
+_TRUTH_ROWS: Final = {
+    "mpjpe": "pose error (MPJPE)", "pa_mpjpe": "pose error, aligned (PA-MPJPE)",
+    "abs_mpjpe": "error in the world (Abs-MPJPE)", "root_error": "error of the root",
+    "rte": "error of the path", "accel": "error of acceleration", "foot_sliding": "foot sliding",
+}  # fmt: skip
+
+
+def lift(
+    keypoints: KeypointsFile,
+    /,
+    camera: CameraFile,
+    out: Folder,
+    skeleton: Format = None,
+    fps: Rate = None,
+    direction: Direction = None,
+    weights: Weights = "small",
+    steps: MaybeCount = None,
+    samples: Count = 1,
+    seed: Count = 0,
+    feet: bool = True,
+    refine: bool = False,
+    force: bool = False,
+    overlay: Annotated[Path | None, optional("VIDEO")] = None,
+) -> None:
+    """Lift one person's 2D keypoints to absolute 3D motion: writes motion.npz, motion.png and report.html.
+
+    Args:
+        keypoints: 2D keypoints in pixels: .npz, .npy, .json, or a folder of OpenPose json files.
+        camera: the calibrated camera: .json or .npz with K, R, t, size, dist and direction, or one
+            camera of a toml calibration, as Calib.toml:cam_01.
+        out: folder for the results.
+        skeleton: the keypoints' format where the file does not state it, such as coco17, body25 or
+            halpe26; or a table of your own, as mine.json.
+        fps: frames per second of the clip where the file does not state it.
+        direction: what R and t do, where the camera file does not state it.
+        weights: shipped weights (small, or the direct regressor), or a .safetensors file of your own.
+        steps: denoising steps; one by default, more make the motion a little smoother.
+        samples: how many motions to imagine; the result is their mean.
+        seed: of the noise: the same seed gives the same motion.
+        feet: refine the feet where the keypoints show heels and toes.
+        refine: then fit a posed body to the keypoints, from the lifted motion on: closer, smoother, and feet
+            that slide less, for about 0.3 s per second of motion. Also writes body.npz.
+        force: write a result that cannot be, such as a person of 4 m, all the same.
+        overlay: the video that the keypoints are from: writes overlay.mp4, the same with the skeleton.
+    """
+    from lift2to3.formats.cameras.read import read_camera
+    from lift2to3.formats.keypoints.read import read_keypoints
+    from lift2to3.report.page import write_report
+
+    with gathered_warnings() as notes:
+        observed = read_keypoints(keypoints, as_format(skeleton), fps)
+        calibrated = read_camera(camera, direction)
+    if overlay is not None:
+        from lift2to3.report.overlay import check_video
+
+        check_video(overlay, calibrated, len(observed.xy_px))
+    prepare_folder(out, MOTION_FILE, BODY_FILE, PICTURE_FILE, PAGE_FILE, OVERLAY_FILE)
+    motion, written = _lift_and_write(
+        observed, calibrated, out, weights, steps=steps, samples=samples, seed=seed, feet=feet, refine=refine,
+        force=force,
+    )  # fmt: skip
+    write_report(motion, observed, calibrated, out / PAGE_FILE, keypoints.stem, notes)
+    print_report("lift2to3", summary_rows(motion, observed, calibrated), [*notes, *motion.warnings])
+    written.append(PAGE_FILE)
+    if overlay is not None:
+        from lift2to3.report.overlay import draw_overlay
+
+        with progress("drawing the video") as advance:
+            draw_overlay(motion, observed, calibrated, overlay, out / OVERLAY_FILE, progress=advance)
+        written.append(OVERLAY_FILE)
+    print_written([out / name for name in written])
+
+
+def demo(out: Folder = Path("lift2to3_demo"), weights: Weights = "small", seed: Count = 0) -> None:
+    """Lift the embedded clip, a person walking: motion.npz, motion.png, report.html and report.txt.
+
+    Args:
+        out: folder for the results.
+        weights: shipped weights, or a .safetensors file of your own.
+        seed: of the noise: the same seed gives the same motion.
+    """
+    from lift2to3.demo_clip import load_demo_clip
+    from lift2to3.report.page import write_report
+
+    prepare_folder(out, MOTION_FILE, BODY_FILE, PICTURE_FILE, PAGE_FILE, TEXT_FILE)
+    observed, camera, truth = load_demo_clip()
+    start = time.perf_counter()
+    motion, written = _lift_and_write(observed, camera, out, weights, seed=seed)
+    measured = [("lifted in", f"{time.perf_counter() - start:.1f} s, compilation and picture included")]
+    if truth is not None:
+        measured += truth_rows(motion, truth)
+    rows, title = summary_rows(motion, observed, camera) + measured, "lift2to3 demo: a walk, one camera"
+    write_report(motion, observed, camera, out / PAGE_FILE, title, rows=measured)
+    print_report(title, rows, motion.warnings)
+    write_report_text(out / TEXT_FILE, title, rows, motion.warnings)
+    print_written([out / name for name in (*written, PAGE_FILE, TEXT_FILE)])
+
+
+def _lift_and_write(
+    keypoints: Keypoints, camera: Camera, out: Path, weights: str, **how: int | bool | None
+) -> tuple[Motion, list[str]]:
+    """The motion, and the names of what is in ``out`` of it: motion, body where it has one, picture."""
+    from lift2to3.pipeline.lift import Lifter
+
+    with gathered_warnings(), progress("lifting") as advance:  # they are in motion.warnings
+        motion = Lifter.from_pretrained(weights).lift(keypoints, camera, progress=advance, **how)  # type: ignore[arg-type]
+    motion.save(out / MOTION_FILE)
+    from lift2to3.report.figure import draw_motion  # only here: what is wrong with the input need not wait
+
+    draw_motion(motion, keypoints, camera, out / PICTURE_FILE)
+    return motion, [MOTION_FILE, *([BODY_FILE] if motion.body is not None else []), PICTURE_FILE]
+
+
+def summary_rows(motion: Motion, keypoints: Keypoints, camera: Camera) -> list[tuple[str, str]]:
+    """What one looks at first, in words, one row a matter."""
+    from lift2to3.summary import summarise
+
+    summary = summarise(motion, keypoints, camera)
+    low_pelvis, high_pelvis = summary.pelvis_height_m
+    low_head, high_head = summary.head_height_m
+    low_foot, foot = summary.foot_height_m
+    return [
+        ("clip", f"{summary.seconds:.1f} s, {summary.frames} frames at {summary.fps:g} fps"),
+        ("path walked", f"{summary.path_m:.2f} m"),
+        ("head height", f"{low_head:.2f} to {high_head:.2f} m over the floor"),
+        ("pelvis height", f"{low_pelvis:.2f} to {high_pelvis:.2f} m over the floor"),
+        (
+            "lowest foot",
+            f"{100 * foot:.1f} cm over the floor (median), {100 * low_foot:.1f} cm (5th percentile); "
+            f"within 3 cm in {summary.contact_fraction:.0%} of the frames",
+        ),
+        (
+            "reprojection",
+            f"{summary.reprojection_px:.1f} px (median), "
+            f"{summary.reprojection_px / summary.body_px:.1%} of the person's size in the image",
+        ),
+        ("uncertainty", f"{100 * summary.spread_m:.1f} cm (median spread of the points)"),
+        ("keypoints missing", f"{summary.missing_fraction:.0%}"),
+    ]
+
+
+def truth_rows(motion: Motion, truth: np.ndarray) -> Rows:
+    """Errors against the true points, (time, joints, 3) metres in the motion's joints, one row a metric."""
+    from lift2to3.metrics import UNITS, evaluate_motion
+
+    scores = evaluate_motion(
+        motion.joints_world.astype(float), truth.astype(float), motion.joint_names, motion.fps, motion.valid
+    )
+    return [
+        (said, f"{scores[name]:.1f} {UNITS[name]}") for name, said in _TRUTH_ROWS.items() if name in scores
+    ]

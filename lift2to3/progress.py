@@ -1,0 +1,77 @@
+"""How far a long step is: a bar on a terminal, elsewhere a line every few seconds; of short steps nothing."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, Protocol
+
+QUIET_S: Final = 2.0
+"""Steps shorter than this say nothing."""
+
+EVERY_S: Final = 3.0
+"""Between lines; of a step that takes hours they come farther apart, about 30 for each tenfold of time."""
+
+
+class Advance(Protocol):
+    """Called with what is done, of how much, and perhaps a few words, such as the loss."""
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """The step goes on."""
+        ...
+
+
+@contextmanager
+def progress(phase: str, start: int = 0) -> Iterator[Advance]:
+    """Show on stderr how far the block is, in percent, and how long it still takes.
+
+        with progress("lifting") as advance:
+            lift(keypoints, camera, progress=advance)
+
+    Args:
+        phase: what is done, such as "lifting".
+        start: how much was done before, which says nothing of the speed.
+    """
+    from rich.console import Console
+    from rich.progress import Progress, TextColumn
+
+    console = Console(stderr=True)
+    columns = (*Progress.get_default_columns(), TextColumn("{task.fields[note]}"))
+    bar = Progress(*columns, console=console, transient=True)
+    task = bar.add_task(phase, total=None, completed=start, note="")
+    began, over, line = time.monotonic(), threading.Event(), ""
+
+    def advance(done: int, total: int, note: str = "") -> None:
+        nonlocal line
+        bar.update(task, completed=done, total=total, note=note)
+        left = (time.monotonic() - began) * (total - done) / max(done - start, 1)
+        line = f"{phase} {100 * done / max(total, 1):.0f} %, {_duration(left)} left  {note}".rstrip()
+
+    def show() -> None:
+        wait = QUIET_S
+        while not over.wait(wait):
+            if console.is_terminal:
+                return bar.start()
+            spent = time.monotonic() - began
+            print(line or f"{phase}, {_duration(spent)} so far", file=sys.stderr, flush=True)
+            wait = max(EVERY_S, spent / 15)
+
+    shown = threading.Thread(target=show, daemon=True)
+    shown.start()
+    try:
+        yield advance
+    finally:
+        over.set()
+        shown.join()
+        if console.is_terminal:
+            bar.stop()
+
+
+def _duration(seconds: float) -> str:
+    """Rounded to what one wants to know: 12 s, 4 min, 2.5 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
