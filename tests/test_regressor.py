@@ -38,6 +38,7 @@ from lift2to3.models.regressor import (
     regressor_input,
 )
 from lift2to3.observations import observe
+from lift2to3.pipeline.refine_feet import FootRefiner
 from lift2to3.pipeline.window_models import DenoisedWindows, RegressedWindows
 from lift2to3.skeletons import CANONICAL, INDEX, MIRROR
 from lift2to3.training.loop import LoopConfig
@@ -268,7 +269,10 @@ def test_feet_are_refined_where_the_format_shows_them(regressor, still, monkeypa
 
 
 def test_a_lifter_takes_a_foot_refiner_of_one_s_own(regressor):
-    class Refiner:
+    class Refiner(FootRefiner):
+        def __init__(self):
+            pass
+
         def refine_points(self, motion, observed, camera):
             return motion._replace(spread=np.full_like(motion.spread, len(observed.n)))
 
