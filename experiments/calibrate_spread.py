@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import tyro
-from disturbances import picked
-from protocol import Trial, load_rigs, trials
 from rich.console import Console
 from rich.progress import track
 
+from experiments.protocol import Trial, load_rigs, trials
+from experiments.robustness.disturbances import picked
 from lift2to3 import Lifter
 from lift2to3.checkpoint import load_weights, save_weights
 from lift2to3.data.dataset import load_clips

@@ -14,12 +14,12 @@ from typing import Literal
 
 import numpy as np
 import tyro
-from methods import Lift, MethodName, load_method
-from protocol import Noise, Trial, load_rigs, trials
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from experiments.methods import Lift, MethodName, load_method
+from experiments.protocol import Noise, Trial, load_rigs, trials
 from lift2to3.data.dataset import load_clips
 from lift2to3.metrics import UNITS, Scores, combine, evaluate_motion
 from lift2to3.skeletons import CANONICAL, INDEX, get_skeleton

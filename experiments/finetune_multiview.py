@@ -12,8 +12,8 @@ from pathlib import Path
 
 import jax
 import tyro
-from pretrain_2d import training_clips
 
+from experiments.pretrain_2d import training_clips
 from lift2to3.checkpoint import load_weights, save_weights
 from lift2to3.data.dataset import load_clips
 from lift2to3.data.windows import WindowConfig

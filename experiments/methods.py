@@ -69,7 +69,7 @@ def load_method(
             first, refine = load_method("lift", data, weights, regressor, steps, samples), Smplify().lift
             return lambda keypoints, camera: refine(keypoints, camera, first(keypoints, camera))
         case "stiff":
-            from stiff import Stiff, mean_pose
+            from experiments.stiff import Stiff, mean_pose
 
             if data is None:
                 raise ValueError(

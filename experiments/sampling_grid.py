@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import tyro
-from evaluate import SHOWN, score
-from protocol import load_rigs, trials
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from experiments.evaluate import SHOWN, score
+from experiments.protocol import load_rigs, trials
 from lift2to3 import Lifter
 from lift2to3.data.dataset import load_clips
 from lift2to3.metrics import UNITS, combine

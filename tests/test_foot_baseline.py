@@ -9,8 +9,12 @@ from moving_body import moving_body, posed
 from scipy.spatial.transform import Rotation
 from test_mocap import figure, random_turns
 from test_protocol import RIGS
-from tiny import camera, experiment, film, quick_compilation
+from tiny import camera, film, quick_compilation
 
+from experiments import protocol
+from experiments.feet import evaluate as evaluate_feet
+from experiments.feet import ik as foot_ik
+from experiments.feet import measure as measure_feet
 from lift2to3 import BodyMotion, Camera, Keypoints, Motion, as_keypoints
 from lift2to3.checkpoint import save_weights
 from lift2to3.data.body_rotations import body_motion
@@ -21,8 +25,6 @@ from lift2to3.metrics import Scores
 from lift2to3.models.foot_lifter import FootLifterConfig, build_foot_lifter
 from lift2to3.skeletons import CANONICAL, INDEX
 
-protocol, foot_ik = experiment("protocol"), experiment("foot_ik")
-evaluate_feet, measure_feet = experiment("evaluate_feet"), experiment("measure_feet")
 ANKLES = [INDEX["left_ankle"], INDEX["right_ankle"]]
 BALLS = [INDEX["left_foot"], INDEX["right_foot"]]
 FEET = ("ankle", "heel", "toe")

@@ -14,8 +14,9 @@ from jax.sharding import Mesh
 from moving_body import moving_body, rest_offsets
 from scipy.spatial.transform import Rotation
 from test_mocap import figure, random_turns
-from tiny import experiment, quick_compilation
+from tiny import quick_compilation
 
+from experiments import train_foot_lifter
 from lift2to3.checkpoint import load_weights
 from lift2to3.data.augment import AugmentConfig
 from lift2to3.data.augment_body import FootTurnConfig
@@ -544,7 +545,7 @@ def lines(folder: Path) -> list[dict[str, float]]:
 def test_the_script_trains_and_its_weights_refine(one_device, tmp_path):
     for split in ("train", "val"):
         write_packed(tmp_path / split, clips())
-    script = experiment("train_foot_lifter")
+    script = train_foot_lifter
     assert len(script.trusted_bodies(tmp_path, "train")) == 2, "subject 01 climbs and swings"
     config = script.Config(
         data=tmp_path, watch=("val",), run=tmp_path / "run", name="tiny", model=TINY,

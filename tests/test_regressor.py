@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.sharding import Mesh
-from tiny import FRAMES, SIZE, K, camera, experiment, film, mocap_clip, quick_compilation, walk, weights_file
+from tiny import FRAMES, SIZE, K, camera, film, mocap_clip, quick_compilation, walk, weights_file
 
 import lift2to3 as l23
+from experiments import train_regressor
 from lift2to3.checkpoint import save_weights
 from lift2to3.data.packed import write_packed
 from lift2to3.data.windows import WindowConfig
@@ -299,7 +300,7 @@ def examples(frames: int = 16) -> Example:
 
 
 def test_it_learns_a_few_windows_and_its_file_lifts_them(tmp_path, monkeypatch):
-    script, known = experiment("train_regressor"), examples()
+    script, known = train_regressor, examples()
     one_device = Mesh(np.array(jax.devices()[:1]), ("data",))
     monkeypatch.setattr("lift2to3.training.loop.data_mesh", lambda: one_device)
     monkeypatch.setattr("lift2to3.training.regressor_loss.make_examples", lambda *_: known)

@@ -6,14 +6,15 @@ import warnings
 import numpy as np
 import pytest
 from test_protocol import RIGS
-from tiny import camera, experiment, mocap_clip, walk
+from tiny import camera, mocap_clip, walk
 
+from experiments import evaluate, protocol
+from experiments.robustness import calibration, disturbances, page
+from experiments.robustness import measure as robustness
 from lift2to3 import Camera, Keypoints, Motion
 from lift2to3.data.packed import write_packed
 from lift2to3.skeletons import CANONICAL, INDEX, SMPL_22
 
-protocol, disturbances, calibration = map(experiment, ("protocol", "disturbances", "calibration"))
-robustness, page, evaluate = map(experiment, ("robustness", "robustness_page", "evaluate"))
 CURVES = disturbances.CURVES
 
 

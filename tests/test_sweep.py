@@ -14,15 +14,16 @@ import jax
 import pytest
 from rich.console import Console
 from test_protocol import RIGS
-from tiny import experiment, mocap_clip, quick_compilation, walk
+from tiny import mocap_clip, quick_compilation, walk
 
+from experiments.sweep import launch, report, rows
+from experiments.sweep import run as sweep
 from lift2to3 import Lifter
 from lift2to3.data.packed import write_packed
 from lift2to3.models.denoiser import describe
 from lift2to3.skeletons import CANONICAL
 from lift2to3.training.losses import multiview_loss
 
-sweep, rows, launch, report = map(experiment, ("sweep", "sweep_rows", "sweep_launch", "sweep_report"))
 SMOKE = rows.SIZES["smoke"]
 Task = rows.Task
 
@@ -178,7 +179,7 @@ def scripted(tmp_path, monkeypatch):
     """`run_local` with a script in place of the sweep: what it did is in order.txt."""
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    monkeypatch.setattr(launch, "SCRIPT", script)
+    monkeypatch.setattr(launch, "PROGRAM", (sys.executable, str(script)))
 
     def run(tasks, before, console, what=None, jobs=2, gpus=()):
         commands = {task: [task.row, str(tmp_path), (what or {}).get(task.row, "work")] for task in tasks}
@@ -279,7 +280,7 @@ def test_slurm_jobs_wait_for_what_they_need(sbatch, console, tmp_path):
     script = Path(second.split()[-1]).read_text()
     assert script.startswith("#!/bin/bash\n#SBATCH --job-name=score-b\n")
     assert "#SBATCH --gres=gpu:1\n" in script and f"#SBATCH --output={folders[tasks[1]]}/log.txt\n" in script
-    assert script.endswith(f"exec {sys.executable} {launch.SCRIPT} --task score b 0\n")
+    assert script.endswith(f"exec {sys.executable} -m experiments.sweep --task score b 0\n")
 
 
 def test_slurm_that_is_not_there_or_refuses_is_told(sbatch, console, tmp_path, monkeypatch):

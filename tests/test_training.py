@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.sharding import Mesh
-from tiny import MODEL, experiment, mocap_clip, quick_compilation, walk
+from tiny import MODEL, mocap_clip, quick_compilation, walk
 
+from experiments import finetune_multiview, pretrain_2d
 from lift2to3 import Lifter
 from lift2to3.checkpoint import RunCheckpoints, load_weights
 from lift2to3.data.augment import AugmentConfig
@@ -254,7 +255,7 @@ def test_a_tiny_model_is_pretrained_and_finetuned_and_its_losses_fall(one_device
         ),
     }  # fmt: skip
     model = dataclasses.replace(MODEL, width=32, pointmaps=False)
-    pretrain, finetune = experiment("pretrain_2d"), experiment("finetune_multiview")
+    pretrain, finetune = pretrain_2d, finetune_multiview
     g2d = pretrain.main(pretrain.Config(run=tmp_path / "g2d", model=model, **shared))
     gmv = tmp_path / "gmv"
     tiny = finetune.main(
@@ -276,7 +277,7 @@ def test_a_tiny_model_is_pretrained_and_finetuned_and_its_losses_fall(one_device
 
 
 def test_every_second_subject_is_half_of_them(tmp_path):
-    pretrain = experiment("pretrain_2d")
+    pretrain = pretrain_2d
     people = [
         clip._replace(subject=subject, clip=f"{subject}_{clip.clip}")
         for subject in ("b", "a", "d", "c")

@@ -1,12 +1,4 @@
-"""What each design choice buys: the same training and scoring, one row for each thing left out or changed.
-
-    python experiments/sweep.py --data DIR --cameras cameras.json --jobs 2 --write docs/ablation.md
-
-trains and scores every row of `sweep_rows.py`, several at once, and writes the table with its plot. Rows
-share what they have in common; what is done is not done again, and a training that was stopped goes on.
-``--size small`` takes about 90 core-minutes on a CPU; ``--size full`` is for GPUs: ``--gpus 0 1 2 3``, or
-``--launcher slurm --slurm=--gres=gpu:1 --slurm=--time=24:00:00``. ``--size smoke`` shows that every row runs.
-"""
+"""The sweep's tasks: what each does and depends on, and doing all that are left."""
 
 from __future__ import annotations
 
@@ -20,14 +12,15 @@ from typing import Any, Literal
 import jax
 import numpy as np
 import tyro
-from evaluate import score
-from finetune_multiview import main as finetune
-from pretrain_2d import main as pretrain
-from protocol import load_rigs, trials
 from rich.console import Console
-from sweep_launch import run_inline, run_local, submit_slurm
-from sweep_report import write_report
-from sweep_rows import (
+
+from experiments.evaluate import score
+from experiments.finetune_multiview import main as finetune
+from experiments.pretrain_2d import main as pretrain
+from experiments.protocol import load_rigs, trials
+from experiments.sweep.launch import run_inline, run_local, submit_slurm
+from experiments.sweep.report import write_report
+from experiments.sweep.rows import (
     ROWS,
     SIZES,
     Size,
@@ -41,7 +34,6 @@ from sweep_rows import (
     result_of,
     tasks_of,
 )
-
 from lift2to3 import Lifter
 from lift2to3.data.dataset import load_clips
 from lift2to3.disk_cache import use_disk_cache
@@ -254,10 +246,3 @@ def main(config: Config) -> None:
             pass
     asked = config.size if config.steps is None else f"{config.size} --steps {config.steps}"
     write_report(rows, size, config.run, asked, config.write, console)
-
-
-if __name__ == "__main__":
-    try:
-        main(tyro.cli(Config, description=__doc__))
-    except ValueError as error:
-        raise SystemExit(f"sweep: {error}") from error

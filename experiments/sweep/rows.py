@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from finetune_multiview import Config as Finetuning
-from pretrain_2d import Config as Pretraining
-
+from experiments.finetune_multiview import Config as Finetuning
+from experiments.pretrain_2d import Config as Pretraining
 from lift2to3.data.detector_noise import NoiseConfig
 from lift2to3.data.windows import WindowConfig
 from lift2to3.models.denoiser import DenoiserConfig

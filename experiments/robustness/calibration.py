@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from methods import Lift
-from protocol import Noise, Trial
 from rich.console import Console
 from rich.progress import track
 from scipy.stats import chi2, rankdata
 
+from experiments.methods import Lift
+from experiments.protocol import Noise, Trial
 from lift2to3.skeletons import SMPL_22, get_skeleton
 
 FORMAT = "smpl22"

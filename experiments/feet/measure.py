@@ -14,13 +14,13 @@ from typing import Final, Literal
 import numpy as np
 import tyro
 from jaxtyping import Float
-from protocol import load_rigs, trials
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
+from experiments.protocol import load_rigs, trials
 from lift2to3 import BodyMotion, Lifter, fit_body
 from lift2to3.body import pose_body
 from lift2to3.data.body_rotations import body_motion

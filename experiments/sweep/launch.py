@@ -15,9 +15,10 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from sweep_rows import Task
 
-SCRIPT = Path(__file__).with_name("sweep.py")
+from experiments.sweep.rows import Task
+
+PROGRAM = (sys.executable, "-m", "experiments.sweep")
 _POLL_S = 0.2
 _STOP_S = 10.0
 
@@ -93,7 +94,7 @@ def _start(
     environment = os.environ | ({"CUDA_VISIBLE_DEVICES": str(gpus[slot])} if gpus else {})
     with (folder / "log.txt").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), *command],
+            [*PROGRAM, *command],
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment,
             start_new_session=True,  # Ctrl+C reaches this process, which stops the others
         )  # fmt: skip
@@ -176,7 +177,7 @@ def submit_slurm(
         asked = [f"--job-name={name}", f"--output={log}", "--open-mode=append", "--kill-on-invalid-dep=yes"]
         lines = ["#!/bin/bash", *(f"#SBATCH {option}" for option in [*asked, *options])]
         lines += [f"cd {shlex.quote(str(Path.cwd()))}"]
-        lines += ["exec " + shlex.join([sys.executable, str(SCRIPT), *commands[task]])]
+        lines += ["exec " + shlex.join([*PROGRAM, *commands[task]])]
         script.write_text("\n".join(lines) + "\n")
         needed = [f"--dependency=afterok:{numbers[before[task]]}"] if task in before else []
         try:

@@ -1,12 +1,4 @@
-"""How errors grow with what goes wrong in the input, and what the reported spread is worth.
-
-    python experiments/robustness.py --data DIR --cameras cameras.json --out robustness.json --docs docs
-
-About 3 minutes on 2 CPU cores for the lifter. Trials are those of the fixed protocol (`protocol.py`), one
-camera a clip, SMPL-22 keypoints, ground-truth 2D but for the one disturbance of a curve (`disturbances.py`).
-``--out`` is written after each curve and goes on where it stopped; weights trained anew under an old name
-need a new file.
-"""
+"""What is measured, where it is kept, and going on from there."""
 
 import dataclasses
 import json
@@ -16,17 +8,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import tyro
-from calibration import FORMAT, calibrate
-from disturbances import CURVES, draws_of, picked
-from evaluate import score
-from methods import Lift, MethodName, load_method
-from protocol import Noise, Trial, load_rigs, trials
 from rich.console import Console
 from rich.progress import track
-from robustness_page import CALIBRATION, METRICS, page
-from robustness_plot import draw
 
+from experiments.evaluate import score
+from experiments.methods import Lift, MethodName, load_method
+from experiments.protocol import Noise, Trial, load_rigs, trials
+from experiments.robustness.calibration import FORMAT, calibrate
+from experiments.robustness.disturbances import CURVES, draws_of, picked
+from experiments.robustness.page import CALIBRATION, METRICS, page
+from experiments.robustness.plot import draw
 from lift2to3.data.dataset import load_clips
 from lift2to3.metrics import combine
 from lift2to3.skeletons import INDEX
@@ -196,7 +187,3 @@ def calibration_cases(config: Config) -> Iterator[tuple[str, int, Noise]]:
     for samples in (1, config.samples):
         for noise in ("gt", "noisy"):
             yield f"{samples} sample{'s' if samples > 1 else ''}, {noise}", samples, noise
-
-
-if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))

@@ -21,14 +21,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
-from foot_ik import FootIkConfig, bend_feet
 from jaxtyping import Float
-from protocol import Trial, inside_picture, load_rigs, trials
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from scipy.spatial.transform import Rotation
 
+from experiments.feet.ik import FootIkConfig, bend_feet
+from experiments.protocol import Trial, inside_picture, load_rigs, trials
 from lift2to3 import BodyMotion, Camera, Keypoints, Lifter, as_keypoints, fit_body
 from lift2to3.body import REFERENCE_LEG_M, leg_length, local_rotations, pose_body
 from lift2to3.data.body_rotations import body_motion

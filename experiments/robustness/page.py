@@ -5,8 +5,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 import numpy as np
-from calibration import FRAMES, SIGMAS, expected_within
-from disturbances import AIM_M, CURVES, DISTANCE_M, FOCAL_PX, HEIGHT_M, SIZE_PX, WITHIN_M, Curve
+
+from experiments.robustness.calibration import FRAMES, SIGMAS, expected_within
+from experiments.robustness.disturbances import (
+    AIM_M,
+    CURVES,
+    DISTANCE_M,
+    FOCAL_PX,
+    HEIGHT_M,
+    SIZE_PX,
+    WITHIN_M,
+    Curve,
+)
 
 METRICS = {
     "pa_mpjpe": "PA-MPJPE mm", "mpjpe": "MPJPE mm", "abs_mpjpe": "Abs-MPJPE mm", "root_error": "root mm",

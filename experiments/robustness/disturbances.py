@@ -11,10 +11,10 @@ from typing import Literal, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
-from protocol import Trial, inside_picture
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
+from experiments.protocol import Trial, inside_picture
 from lift2to3 import Camera
 from lift2to3.geometry.cameras import look_at
 from lift2to3.resample import resample_points

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import tyro
-from evaluate_feet import ESTIMATED, Case, FootNoise, measure
-from evaluate_feet import Config as Evaluation
 from rich.console import Console
 from rich.table import Table
-from train_foot_lifter import Config as Training
-from train_foot_lifter import main as train
 
+from experiments.feet.evaluate import ESTIMATED, Case, FootNoise, measure
+from experiments.feet.evaluate import Config as Evaluation
+from experiments.train_foot_lifter import Config as Training
+from experiments.train_foot_lifter import main as train
 from lift2to3.data.augment_body import FootTurnConfig
 from lift2to3.data.foot_detector import FootDetectorConfig
 from lift2to3.data.initial_feet import InitialErrorConfig

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from sweep_rows import (
+
+from experiments.sweep.rows import (
     POINTMAP_PAIRS,
     ROWS,
     Size,
@@ -22,7 +23,6 @@ from sweep_rows import (
     result_of,
     seeds_of,
 )
-
 from lift2to3.data.windows import WindowConfig
 from lift2to3.training.state import OptimiserConfig
 from lift2to3.whole_file import whole_file
