@@ -161,6 +161,14 @@ def test_a_collapsed_thorax_is_warned_of_and_stretching_bones_refused() -> None:
         clip_from_bvh(bvh._replace(joint_translations=stretching), "stretch", "me")
 
 
+def test_feet_are_an_example_where_contacts_are_and_nobody_climbs() -> None:
+    clip = clip_from_bvh(figure(), "02_01", "02")
+    assert clip.family == "cmu31" and clip.feet_trusted
+    assert not clip._replace(uneven_floor=True).feet_trusted
+    assert not clip._replace(subject="01").feet_trusted and clip._replace(subject="01").contacts_trusted
+    assert clip._replace(subject="01", family="another source").feet_trusted
+
+
 def test_quaternions_and_matrices_are_inverses_without_sign_jumps() -> None:
     turns = random_turns(1, frames=300)
     quaternions = quaternions_from_matrices(turns)

@@ -17,8 +17,8 @@ from rich.table import Table
 
 from experiments.feet.evaluate import ESTIMATED, Case, FootNoise, measure
 from experiments.feet.evaluate import Config as Evaluation
-from experiments.train_foot_lifter import Config as Training
-from experiments.train_foot_lifter import main as train
+from experiments.train import FootTraining
+from experiments.train import main as train
 from lift2to3.data.augment_body import FootTurnConfig
 from lift2to3.data.foot_detector import FootDetectorConfig
 from lift2to3.data.initial_feet import InitialErrorConfig
@@ -89,7 +89,7 @@ def train_and_score(name: str, config: Config) -> list[dict[str, Any]]:
         return json.loads(done.read_text())
     changes = ROWS[name]
     weights = train(
-        Training(
+        FootTraining(
             data=config.data,
             watch=(),
             run=folder,

@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from experiments.finetune_multiview import Config as Finetuning
-from experiments.pretrain_2d import Config as Pretraining
+from experiments.train import Finetuning, Pretraining
 from lift2to3.data.detector_noise import NoiseConfig
 from lift2to3.data.windows import WindowConfig
 from lift2to3.models.denoiser import DenoiserConfig
@@ -27,7 +26,7 @@ class Recipe:
         model, multiview, noise: of pretraining, finetuning and lifting.
         budgets: finetuning steps, in the size's budgets.
         pretrained: finetuned from a G_2D; else from scratch.
-        pretrain_every, finetune_every: every so-manieth training subject is seen; 1 is all.
+        pretrain_every, finetune_every: every nth training subject is seen; 1 is all.
         sampling_steps: DDIM steps of lifting.
     """
 
@@ -151,8 +150,8 @@ SIZES: dict[SizeName, Size] = {
     ),
     "full": Size(
         DenoiserConfig(),
-        (WindowConfig(frames=64, batch=64), Pretraining(Path()).loop.optimiser),
-        (WindowConfig(frames=64, batch=16), Finetuning(Path()).loop.optimiser),
+        (WindowConfig(frames=64, batch=64), Pretraining.loop.optimiser),
+        (WindowConfig(frames=64, batch=16), Finetuning.loop.optimiser),
         curve_points=50,
     ),
 }  # fmt: skip
@@ -199,7 +198,7 @@ def pretraining_of(recipe: Recipe) -> Recipe:
 
 
 def pretraining_config(row: str, seed: int, size: Size, data: Path, run: Path) -> Pretraining:
-    """The run of `pretrain_2d.py` for a row."""
+    """A row's pretraining."""
     recipe = pretraining_of(recipe_of(row, size))
     windows, optimiser = size.pretraining
     every = max(1, optimiser.steps // 4)
@@ -217,7 +216,7 @@ def pretraining_config(row: str, seed: int, size: Size, data: Path, run: Path) -
 def finetuning_config(
     row: str, seed: int, size: Size, data: Path, run: Path, pretrained: Path | None
 ) -> Finetuning:
-    """The run of `finetune_multiview.py` for a row."""
+    """A row's finetuning."""
     recipe = finetuning_of(recipe_of(row, size))
     windows, optimiser = size.finetuning
     optimiser = dataclasses.replace(optimiser, steps=recipe.budgets * optimiser.steps)

@@ -15,8 +15,6 @@ import tyro
 from rich.console import Console
 
 from experiments.evaluate import score
-from experiments.finetune_multiview import main as finetune
-from experiments.pretrain_2d import main as pretrain
 from experiments.protocol import load_rigs, trials
 from experiments.sweep.launch import run_inline, run_local, submit_slurm
 from experiments.sweep.report import write_report
@@ -34,6 +32,7 @@ from experiments.sweep.rows import (
     result_of,
     tasks_of,
 )
+from experiments.train import main as train
 from lift2to3 import Lifter
 from lift2to3.data.dataset import load_clips
 from lift2to3.disk_cache import use_disk_cache
@@ -181,10 +180,8 @@ def do(task: Task, config: Config) -> None:
     start = time.monotonic()
     try:
         match task.kind:
-            case "pretrain":
-                pretrain(training_of(task, config))
-            case "finetune":
-                finetune(training_of(task, config))
+            case "pretrain" | "finetune":
+                train(training_of(task, config))
             case "score":
                 scores = score_row(task, config)
                 part = result.with_suffix(".part")
