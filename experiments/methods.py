@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, assert_never, get_args
 
+from experiments.stiff import Stiff, mean_pose
 from lift2to3 import Camera, Keypoints, Lifter, Motion
 from lift2to3.data.dataset import load_clips
+from lift2to3.pipeline.refine_body import Smplify
+from lift2to3.pipeline.regressor import Regressor
 
 Lift = Callable[[Keypoints, Camera], Motion]
 
@@ -17,6 +21,26 @@ MethodName = Literal[
     "regressor", "smplify", "lift + smplify", "stiff",
 ]  # fmt: skip
 METHODS: tuple[MethodName, ...] = get_args(MethodName)
+
+
+@dataclasses.dataclass(frozen=True)
+class Compared:
+    """What methods are compared on, and which weights they have.
+
+    Attributes:
+        data: a prepared folder with that split and, for the stiff baseline's mean pose, train.
+        cameras: json list of real calibrations.
+        split: which clips.
+        weights: of the lifter, a shipped name or a file.
+        regressor: weights of the direct regressor, likewise.
+    """
+
+    data: Path
+    cameras: Path
+    split: Literal["train", "val"] = "val"
+    weights: str = "small"
+    regressor: str = "regressor"
+
 
 _lifter = functools.cache(Lifter.from_pretrained)
 
@@ -32,7 +56,7 @@ def load_method(
     """The method of that name, ready to call; nothing that others need is loaded.
 
     Args:
-        name: the lifter; the same without the foot lifter (formats with heels and toes) or with so many
+        name: the lifter; the same without the foot lifter (formats with heels and toes) or with this many
             sampling steps; the direct regressor; optimisation from keypoints alone, or from the lifter's
             motion; the mean pose.
         data: a prepared folder with a train split: the mean pose is of it.
@@ -56,21 +80,13 @@ def load_method(
             lifter, count = _lifter(weights), int(name.split()[0])
             return lambda keypoints, camera: lifter.lift(keypoints, camera, count, samples)
         case "regressor":
-            from lift2to3.pipeline.regressor import Regressor
-
             return Regressor.from_pretrained(regressor).lift
         case "smplify":
-            from lift2to3.pipeline.refine_body import Smplify
-
             return Smplify().lift
         case "lift + smplify":
-            from lift2to3.pipeline.refine_body import Smplify
-
             first, refine = load_method("lift", data, weights, regressor, steps, samples), Smplify().lift
             return lambda keypoints, camera: refine(keypoints, camera, first(keypoints, camera))
         case "stiff":
-            from experiments.stiff import Stiff, mean_pose
-
             if data is None:
                 raise ValueError(
                     "the stiff baseline is of the train split's mean pose: wanted data, found None"

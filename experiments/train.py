@@ -61,7 +61,7 @@ class Parts(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Training:
-    """What every training is told.
+    """What is common to all trainings.
 
     Attributes:
         data: a prepared folder (``tools/prepare_mocap.py``) with a train split.

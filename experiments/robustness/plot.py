@@ -1,4 +1,4 @@
-"""The picture of `robustness.py`: a panel a curve, then accelerations, then the calibration."""
+"""The picture of `experiments.robustness`: a panel a curve, then accelerations, then the calibration."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence

@@ -46,7 +46,7 @@ class Row(NamedTuple):
     Attributes:
         changes: of the full `Recipe`, by `override`.
         seeds: how many, from 0.
-        against: the row that its differences are told from.
+        against: the row that its differences are from.
         skeletons: 2D formats it is scored on.
     """
 
@@ -112,7 +112,7 @@ class Size:
         curve_points: how often a finetuning's validation error is logged.
         watch_windows: windows it is of.
         clips, cameras: of the validation protocol; None is every clip.
-        seeds: at most so many of each row.
+        seeds: at most this many of each row.
     """
 
     model: DenoiserConfig
@@ -201,7 +201,7 @@ def pretraining_config(row: str, seed: int, size: Size, data: Path, run: Path) -
     """A row's pretraining."""
     recipe = pretraining_of(recipe_of(row, size))
     windows, optimiser = size.pretraining
-    every = max(1, optimiser.steps // 4)
+    interval = max(1, optimiser.steps // 4)
     return Pretraining(
         data=data,
         every_subject=recipe.pretrain_every,
@@ -209,7 +209,7 @@ def pretraining_config(row: str, seed: int, size: Size, data: Path, run: Path) -
         model=recipe.model,
         windows=windows,
         loss=LossConfig(multiview=recipe.multiview, noise=recipe.noise),
-        loop=LoopConfig(optimiser, checkpoint_every=every, seed=seed),
+        loop=LoopConfig(optimiser, checkpoint_every=interval, seed=seed),
     )
 
 
@@ -220,7 +220,7 @@ def finetuning_config(
     recipe = finetuning_of(recipe_of(row, size))
     windows, optimiser = size.finetuning
     optimiser = dataclasses.replace(optimiser, steps=recipe.budgets * optimiser.steps)
-    every = max(1, optimiser.steps // size.curve_points)
+    interval = max(1, optimiser.steps // size.curve_points)
     return Finetuning(
         data=data,
         every_subject=recipe.finetune_every,
@@ -233,7 +233,7 @@ def finetuning_config(
         windows=windows,
         loss=LossConfig(multiview=recipe.multiview, noise=recipe.noise),
         loop=LoopConfig(
-            optimiser, log_every=every, validate_every=every, checkpoint_every=4 * every, seed=seed
+            optimiser, log_every=interval, validate_every=interval, checkpoint_every=4 * interval, seed=seed
         ),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import time
@@ -10,12 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import jax
-import numpy as np
 import tyro
 from rich.console import Console
 
-from experiments.evaluate import score
-from experiments.protocol import load_rigs, trials
+from experiments.evaluate import finite_or_none, score
+from experiments.protocol import evenly, load_rigs, trials
 from experiments.sweep.launch import run_inline, run_local, submit_slurm
 from experiments.sweep.report import write_report
 from experiments.sweep.rows import (
@@ -49,14 +49,14 @@ class Config:
         data: a prepared folder with train and val splits.
         cameras: json list of real calibrations, for the evaluation.
         run: the folder of all runs, scores and logs; what is done there is not done again.
-        size: of models, trainings and evaluation (`sweep_rows.SIZES`).
+        size: of models, trainings and evaluation (`experiments.sweep.rows.SIZES`).
         only: these rows; all by default.
         steps: finetuning steps of one budget, in place of the size's.
         launcher: "local" starts a process a task, "slurm" a batch job a task, "inline" does one after
             the other in this process, "report" does nothing but write what is done.
         jobs: processes at once (local). On a CPU each gets its share of the cores.
         gpus: devices for them, one each; then ``jobs`` is their number.
-        slurm: options of every batch job, as in ``#SBATCH``.
+        slurm: options of every batch job, as in ``#SBATCH``; needs the ``sweep`` extra (submitit).
         write: the table as Markdown; its plot goes beside it as png.
         task: kind, row and seed: do this task alone. What launchers start.
     """
@@ -122,10 +122,10 @@ def check_unchanged(task: Task, config: Config) -> None:
     if there == asked:
         return
     differ = [k for k in sorted(there | asked) if there.get(k) != asked.get(k)]
-    told = "; ".join(f"{k}: {there.get(k)} there, {asked.get(k)} asked for" for k in differ[:3])
+    differences = "; ".join(f"{k}: {there.get(k)} there, {asked.get(k)} asked for" for k in differ[:3])
     more = f" and {len(differ) - 3} more" if len(differ) > 3 else ""
     raise ValueError(
-        f"{path.parent} holds a run of another configuration ({told}{more}); "
+        f"{path.parent} holds a run of another configuration ({differences}{more}); "
         "give another --run, or remove that folder"
     )
 
@@ -144,17 +144,14 @@ def score_row(task: Task, config: Config) -> list[dict[str, Any]]:
     assert before is not None
     trained = Lifter.from_pretrained(result_of(before, config.run))
     lifter = Lifter(trained.params, trained.model, recipe.multiview, trained.frames)
-    clips = load_clips(config.data, "val")
-    count = min(len(clips), size.clips or len(clips))
-    clips = [clips[i] for i in np.linspace(0, len(clips) - 1, count).round().astype(int)]
-    every = list(trials(clips, load_rigs(config.cameras), size.cameras))
+    clips = evenly(load_clips(config.data, "val"), size.clips)
+    chosen = list(trials(clips, load_rigs(config.cameras), size.cameras))
     lift = lambda k, c: lifter.lift(k, c, recipe.sampling_steps, feet=False)  # noqa: E731
     rows = []
     for skeleton in row.skeletons:
         for noise in NOISES:
-            scores = combine(score(lift, trial, skeleton, noise) for trial in every)
-            finite = {name: value if np.isfinite(value) else None for name, value in scores.items()}
-            rows.append({"skeleton": skeleton, "noise": noise, **finite})
+            scores = combine(score(lift, trial, skeleton, noise) for trial in chosen)
+            rows.append({"skeleton": skeleton, "noise": noise, **finite_or_none(scores)})
     return rows
 
 
@@ -192,7 +189,7 @@ def do(task: Task, config: Config) -> None:
         raise
     finally:
         cost = {"seconds": time.monotonic() - start, "cores": _cores(), "device": jax.devices()[0].platform}
-        with (folder / "cost.jsonl").open("a") as log:  # a line for each time that it was gone on with
+        with (folder / "cost.jsonl").open("a") as log:  # a line each time it ran
             log.write(json.dumps(cost) + "\n")
 
 
@@ -201,7 +198,7 @@ def _cores() -> int:
 
 
 def command_of(task: Task, config: Config) -> list[str]:
-    """The arguments with which this script does one task."""
+    """The arguments with which ``experiments.sweep`` does one task."""
     return [
         "--data", str(config.data), "--cameras", str(config.cameras), "--run", str(config.run),
         "--size", config.size, *(["--steps", str(config.steps)] if config.steps is not None else []),
@@ -232,11 +229,11 @@ def main(config: Config) -> None:
     console.print(f"{len(tasks) - len(left)} of {len(tasks)} tasks are done in {config.run}")
     match config.launcher:
         case "inline":
-            run_inline(left, before, lambda task: do(task, config), console)
+            run_inline(left, before, functools.partial(do, config=config), console)
         case "local":
             run_local(left, before, commands, folders, config.jobs, config.gpus, console)
         case "slurm":
-            submit_slurm(left, before, commands, folders, config.run / "slurm", config.slurm, console)
+            submit_slurm(left, before, functools.partial(do, config=config), folders, config.slurm, console)
             console.print("when they are done, --launcher report writes the table")
             return
         case "report":
