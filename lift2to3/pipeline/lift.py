@@ -74,7 +74,7 @@ class Lifter:
 
     @classmethod
     def from_pretrained(cls, weights: str | Path = DEFAULT_WEIGHTS) -> Lifter:
-        """Load shipped weights by name, or a file that ``finetune_multiview.py`` wrote.
+        """Load shipped weights by name, or a file that ``experiments.train finetune`` wrote.
 
         Raises:
             ValueError: an unknown name (the known ones are listed), or a damaged or foreign file.

@@ -68,7 +68,7 @@ class Regressor:
 
     @classmethod
     def from_pretrained(cls, weights: str | Path = DEFAULT_WEIGHTS) -> Regressor:
-        """Load shipped weights by name, or a file that ``train_regressor.py`` wrote.
+        """Load shipped weights by name, or a file that ``experiments.train regressor`` wrote.
 
         Raises:
             ValueError: an unknown name (the known ones are listed), or a damaged or foreign file.
@@ -80,7 +80,7 @@ class Regressor:
         if missing:
             raise ValueError(
                 f"{path}: no {', '.join(sorted(missing))} in its config: these are not a direct regressor's "
-                "weights (train_regressor.py writes them)"
+                "weights (experiments.train regressor writes them)"
             )
         model = config_from_dict(RegressorConfig, loaded.config["regressor"], str(path))
         multiview = config_from_dict(MultiViewConfig, loaded.config["multiview"], str(path))
