@@ -90,7 +90,7 @@ def evaluate(config: Config) -> list[dict[str, object]]:
                 )
                 seconds = time.monotonic() - start
                 case = {"method": method, "skeleton": skeleton, "noise": noise}
-                rows.append(case | finite_or_none(scores) | {"seconds": seconds})
+                rows.append({**case, **finite_or_none(scores), "seconds": seconds})
     return rows
 
 
