@@ -10,8 +10,6 @@ Each writes ``RUN/NAME.safetensors``. The same command resumes a run that was st
 model cards, ``lift2to3/weights/*.md``; see docs/training.md.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path

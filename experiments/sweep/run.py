@@ -37,6 +37,7 @@ from lift2to3 import Lifter
 from lift2to3.data.dataset import load_clips
 from lift2to3.disk_cache import use_disk_cache
 from lift2to3.metrics import combine
+from lift2to3.whole_file import whole_file
 
 NOISES = ("gt", "noisy")
 
@@ -181,9 +182,8 @@ def do(task: Task, config: Config) -> None:
                 train(training_of(task, config))
             case "score":
                 scores = score_row(task, config)
-                part = result.with_suffix(".part")
-                part.write_text(json.dumps(scores, indent=1))
-                part.replace(result)
+                with whole_file(result) as part:
+                    part.write_text(json.dumps(scores, indent=1))
     except Exception as error:
         (folder / "failed.txt").write_text(f"{type(error).__name__}: {error}")
         raise
