@@ -22,12 +22,13 @@ lint: $(VENV)/.installed-dev
 types: $(VENV)/.installed-dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-# Train the shipped weights anew, from archives (or folders) of BVH; goes on where it was stopped.
+# Train the shipped weights anew, from archives (or folders) of BVH; the same command resumes.
 weights: $(VENV)/.installed-dev  ## make weights TRAIN=train.tar.xz VAL=val.tar.xz
 	test -d runs/data || $(BIN)/python tools/prepare_mocap.py --source bvh --input train=$(TRAIN) val=$(VAL) --packed runs/data
-	$(BIN)/python experiments/pretrain_2d.py --data runs/data --run runs/g2d
-	$(BIN)/python experiments/finetune_multiview.py --data runs/data --pretrained runs/g2d/g2d.safetensors --run runs/gmv
-	$(BIN)/python experiments/train_foot_lifter.py --data runs/data --run runs/foot
+	$(BIN)/python -m experiments.train pretrain-2d --data runs/data --run runs/g2d
+	$(BIN)/python -m experiments.train finetune --data runs/data --pretrained runs/g2d/g2d.safetensors --run runs/gmv
+	$(BIN)/python -m experiments.train regressor --data runs/data --run runs/regressor --loop.optimiser.steps 7250
+	$(BIN)/python -m experiments.train foot --data runs/data --run runs/foot
 
 clean:
 	rm -rf $(VENV) out build *.egg-info .pytest_cache .ruff_cache

@@ -28,12 +28,12 @@ FILES = {
     "lift2to3/weights/body.md": "its model card",
     "lift2to3/weights/foot.safetensors": "the foot lifter's checkpoint",
     "lift2to3/weights/foot.md": "its model card",
-    "lift2to3/weights/foot.scores.json": "measured scores; README and card quote them",
+    "lift2to3/weights/foot.scores.json": "measured scores; docs/results.md and card quote them",
     "lift2to3/weights/regressor.safetensors": "the direct regressor's checkpoint, a baseline",
     "lift2to3/weights/regressor.md": "its model card",
     "lift2to3/weights/small.safetensors": "the default checkpoint",
     "lift2to3/weights/small.md": "its model card",
-    "lift2to3/weights/small.scores.json": "measured scores; README and card quote them",
+    "lift2to3/weights/small.scores.json": "measured scores; docs/results.md and card quote them",
 }
 
 

@@ -96,7 +96,7 @@ def write_clip(clip: Path, name: str) -> dict[str, float]:
         clocks = [(time.perf_counter(), time.process_time())]
         files = export(
             motion, folder, "clip", FORMATS if name in ("all", "points") else [name],
-            progress=lambda done, every: clocks.append((time.perf_counter(), time.process_time())),
+            progress=lambda done, total: clocks.append((time.perf_counter(), time.process_time())),
         )  # fmt: skip
         start, fitted, end = clocks[0], clocks[-1], (time.perf_counter(), time.process_time())
         return {

@@ -44,7 +44,7 @@ class Config:
 
     Attributes:
         data: a prepared folder with a val split; None times only.
-        clips: at most so many of them, evenly chosen; None for all.
+        clips: at most this many of them, evenly chosen; None for all.
         repeats: of the timing.
         out: a json file for the figures; None prints only.
     """
@@ -94,8 +94,8 @@ def main(config: Config) -> dict[str, float]:
     if config.data is not None:
         clips = load_clips(config.data, "val")
         clips = clips[:: max(1, len(clips) // config.clips)] if config.clips else clips
-        every = [errors(clip) for clip in track(clips, "fitting", transient=True)]
-        distance, angle = (np.mean(part, axis=0) for part in zip(*every, strict=True))
+        per_clip = [errors(clip) for clip in track(clips, "fitting", transient=True)]
+        distance, angle = (np.mean(part, axis=0) for part in zip(*per_clip, strict=True))
         figures |= {"clips": len(clips), "joints_mm": distance.mean(), "limbs_deg": angle[LIMBS].mean(),
                     "all_joints_deg": angle.mean()}  # fmt: skip
         for name, mm, degrees in zip(SMPL_22, distance, angle, strict=True):

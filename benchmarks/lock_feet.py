@@ -41,7 +41,7 @@ class Config:
 
     Attributes:
         data: a prepared folder with a val split.
-        clips: at most so many of them, evenly chosen; None for all with an even floor.
+        clips: at most this many of them, evenly chosen; None for all with an even floor.
         drift_m: standard deviation of the root's drift, in each axis.
         leg_deg: standard deviation of every leg joint's noise, about each axis.
         smooth_seconds: deviation of the Gaussian that smooths both.

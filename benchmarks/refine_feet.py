@@ -65,7 +65,7 @@ def walking_body() -> tuple[l23.BodyMotion, l23.Keypoints, l23.Camera]:
 def longer(
     body: l23.BodyMotion, keypoints: l23.Keypoints, frames: int
 ) -> tuple[l23.BodyMotion, l23.Keypoints]:
-    """The clip over and over, up to so many frames."""
+    """The clip over and over, up to this many frames."""
     index = np.arange(frames) % len(body.valid)
     fields = ("root_translation", "rotations", "valid")
     repeated = body._replace(**{name: getattr(body, name)[index] for name in fields})

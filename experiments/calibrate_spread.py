@@ -1,10 +1,10 @@
 """Measure what `Motion.spread` has to be for a lifter's weights, and store it in their file.
 
-    python experiments/calibrate_spread.py --data DIR --cameras cameras.json --write
+    python -m experiments.calibrate_spread --data DIR --cameras cameras.json --write
 
 Two minutes on 2 CPU cores. The errors are of training clips, which the weights have seen and which are
-therefore lifted better than others; `robustness.py` says what the result is worth on validation clips.
-Without ``--write`` the numbers are only shown. The parameters in the file stay as they are.
+therefore lifted better than others; `experiments.robustness` says what the result is worth on validation
+clips. Without ``--write`` the numbers are only shown. The parameters in the file stay as they are.
 """
 
 import dataclasses
@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import tyro
-from disturbances import picked
-from protocol import Trial, load_rigs, trials
 from rich.console import Console
 from rich.progress import track
 
+from experiments.methods import Lift, quietly
+from experiments.protocol import Trial, evenly, load_rigs, trials
 from lift2to3 import Lifter
 from lift2to3.checkpoint import load_weights, save_weights
 from lift2to3.data.dataset import load_clips
@@ -35,9 +35,9 @@ class Config:
         data: a prepared folder with a train split.
         cameras: json list of real calibrations.
         weights: the file that is measured, and written to.
-        clips: so many of the training clips on even floors, evenly chosen.
+        clips: at most this many of the training clips on even floors, evenly chosen.
         views: cameras a clip.
-        frames: at most so many frames a clip, its middle ones.
+        frames: at most this many of a clip, its middle ones.
         write: store the calibration in the weights' config.
     """
 
@@ -53,21 +53,19 @@ class Config:
 def train_trials(config: Config) -> list[Trial]:
     """The clips' middles, each in its cameras."""
     clips = [clip for clip in load_clips(config.data, "train") if not clip.uneven_floor]
-    chosen = np.linspace(0, len(clips) - 1, min(config.clips, len(clips))).round().astype(int)
-    every = trials([clips[i] for i in chosen], load_rigs(config.cameras), config.views)
-    starts = ((trial, max(0, len(trial.pixels) - config.frames) // 2) for trial in every)
-    return [picked(trial, slice(first, first + config.frames)) for trial, first in starts]
+    chosen = trials(evenly(clips, config.clips), load_rigs(config.cameras), config.views)
+    return [trial.middle(config.frames) for trial in chosen]
 
 
-def measured(lifter: Lifter, every: Sequence[Trial]) -> tuple[np.ndarray, np.ndarray]:
-    """Errors and spread terms of every frame, (frames, canonical[, 2]), of a lifter with raw spreads.
+def measured(lift: Lift, chosen: Sequence[Trial]) -> tuple[np.ndarray, np.ndarray]:
+    """Errors and spread terms of every frame, (frames, canonical[, 2]), of a method with raw spreads.
 
     Every trial is lifted from true and from noisy keypoints, in formats that take turns.
     """
     errors, terms = [], []
-    for index, trial in enumerate(track(every, "lifting", transient=True, console=Console(stderr=True))):
+    for index, trial in enumerate(track(chosen, "lifting", transient=True, console=Console(stderr=True))):
         for noise in ("gt", "noisy"):
-            motion = lifter.lift(trial.keypoints(FORMATS[index % len(FORMATS)], noise), trial.camera)
+            motion = lift(trial.keypoints(FORMATS[index % len(FORMATS)], noise), trial.camera)
             errors.append(np.linalg.norm(motion.joints_world - trial.clip.points_world, axis=-1))
             terms.append(spread_terms(motion, trial.camera))
     return np.concatenate(errors).astype(float), np.concatenate(terms)
@@ -85,7 +83,7 @@ def main(config: Config) -> SpreadCalibration:
     """Fit, show and, if asked to, store."""
     lifter = Lifter.from_pretrained(config.weights)
     lifter.spread = None
-    error, terms = measured(lifter, train_trials(config))
+    error, terms = measured(quietly(lifter), train_trials(config))
     calibration = fit_spread(error, terms)
     spread = expected_error(terms, calibration)
     within = ", ".join(f"{100 * np.mean(error <= k * spread):.1f} % within {k} σ" for k in (1, 2, 3))

@@ -1,54 +1,43 @@
 """Every metric on the fixed validation protocol, for the lifter and its baselines.
 
-    python experiments/evaluate.py --data DIR --cameras cameras.json --split val --out scores.json
+    python -m experiments.evaluate --data DIR --cameras cameras.json --split val --out scores.json
 
-About 10 minutes on 2 CPU cores for the whole table; ``--limit 10`` takes every 7th clip or so.
+About 10 minutes on 2 CPU cores for the whole table; ``--limit 10`` takes about every 7th clip.
 """
 
 import dataclasses
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import tyro
-from methods import Lift, MethodName, load_method
-from protocol import Noise, Trial, load_rigs, trials
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from experiments.methods import Compared, Lift, MethodName, load_method
+from experiments.protocol import Noise, Trial, evenly, load_rigs, trials
 from lift2to3.data.dataset import load_clips
 from lift2to3.metrics import UNITS, Scores, combine, evaluate_motion
 from lift2to3.skeletons import CANONICAL, INDEX, get_skeleton
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(Compared):
     """What to measure.
 
     Attributes:
-        data: a prepared folder with that split and, for the stiff baseline's mean pose, train.
-        cameras: json list of real calibrations.
-        split: which clips.
-        weights: of the lifter, a shipped name or a file.
-        regressor: weights of the direct regressor, likewise.
         skeletons: 2D formats; errors are over each format's own joints.
         noises: ground-truth 2D, detector-like noise, or both.
-        methods: what `methods.load_method` knows.
+        methods: what `experiments.methods.load_method` knows.
         steps, samples: of the lifter; None is the shipped default.
-        limit: at most so many clips, evenly chosen; None is all of them.
-        cameras_per_clip: the protocol's first so many of each clip's four.
+        limit: at most this many clips, evenly chosen; None is all of them.
+        cameras_per_clip: how many of the protocol's four, from the first.
         out: json to write.
     """
 
-    data: Path
-    cameras: Path
-    split: Literal["train", "val"] = "val"
-    weights: str = "small"
-    regressor: str = "regressor"
     skeletons: tuple[str, ...] = ("smpl22", "coco17", "h36m17")
     noises: tuple[Noise, ...] = ("gt", "noisy")
     methods: tuple[MethodName, ...] = ("lift", "stiff")
@@ -78,12 +67,15 @@ def _feet(points: np.ndarray) -> np.ndarray:
     return points[:, rows]
 
 
+def finite_or_none(scores: Mapping[str, float]) -> dict[str, float | None]:
+    """The scores as json has them: None where nothing could be measured."""
+    return {name: value if np.isfinite(value) else None for name, value in scores.items()}
+
+
 def evaluate(config: Config) -> list[dict[str, object]]:
     """One row of scores per method, format and noise."""
-    clips = load_clips(config.data, config.split)
-    if config.limit is not None and config.limit < len(clips):
-        clips = [clips[i] for i in np.linspace(0, len(clips) - 1, config.limit).round().astype(int)]
-    every = list(trials(clips, load_rigs(config.cameras), config.cameras_per_clip))
+    clips = evenly(load_clips(config.data, config.split), config.limit)
+    chosen = list(trials(clips, load_rigs(config.cameras), config.cameras_per_clip))
     rows: list[dict[str, object]] = []
     for method in config.methods:
         lift = load_method(
@@ -94,13 +86,11 @@ def evaluate(config: Config) -> list[dict[str, object]]:
                 start = time.monotonic()
                 what = f"{method}, {skeleton}, {noise}"
                 scores = combine(
-                    score(lift, trial, skeleton, noise) for trial in track(every, what, transient=True)
+                    score(lift, trial, skeleton, noise) for trial in track(chosen, what, transient=True)
                 )
                 seconds = time.monotonic() - start
-                numbers = {name: value if np.isfinite(value) else None for name, value in scores.items()}
-                rows.append(
-                    {"method": method, "skeleton": skeleton, "noise": noise, **numbers, "seconds": seconds}
-                )
+                case = {"method": method, "skeleton": skeleton, "noise": noise}
+                rows.append({**case, **finite_or_none(scores), "seconds": seconds})
     return rows
 
 

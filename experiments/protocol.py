@@ -1,8 +1,9 @@
 """The fixed validation protocol: which clips, seen by which cameras, with which 2D noise.
 
-Version 1. Every clip is seen by 4 cameras drawn (seed 0, in clip order) from real calibrations:
-each keeps its calibration's intrinsics, image size, height and roll, stands at a random azimuth,
-looks at the clip's middle, and steps back from 3–6 m until 98 % of all points are in the picture.
+Version 1. Every clip is seen by 4 cameras drawn from real calibrations; the draws depend on the clip's
+name and the camera's number alone. A camera keeps its calibration's intrinsics, image size, height and
+roll, stands at a random azimuth, looks at the clip's middle, and steps back from 3–6 m until 98 % of all
+points are in the picture.
 Lens distortion is left out: its polynomials mean nothing outside the calibrated image. Points
 outside the image are missing. "noisy" adds what detectors do: a constant offset per joint and
 clip (σ 1.2 % of the person's height in pixels), jitter per frame (σ 0.8 %), 3 % missed joints.
@@ -13,7 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -27,6 +28,7 @@ CAMERAS_PER_CLIP = 4
 SEED = 0
 BIAS, JITTER, MISSED = 0.012, 0.008, 0.03
 Noise = Literal["gt", "noisy"]
+Item = TypeVar("Item")
 
 
 class Trial(NamedTuple):
@@ -50,6 +52,28 @@ class Trial(NamedTuple):
             xy = np.where(self.missed[..., None], np.nan, xy)
         return as_keypoints(xy[:, get_skeleton(skeleton).rows], skeleton=skeleton, fps=self.clip.fps)
 
+    def at(self, frames: slice | np.ndarray) -> Trial:
+        """Some of the trial's frames, its camera as it was."""
+        clip = self.clip
+        cut = clip._replace(
+            root_translation=clip.root_translation[frames], rotations=clip.rotations[frames],
+            points_world=clip.points_world[frames], contacts=clip.contacts[frames],
+        )  # fmt: skip
+        noise, missed = self.noise_px[frames], self.missed[frames]
+        return self._replace(clip=cut, pixels=self.pixels[frames], noise_px=noise, missed=missed)
+
+    def middle(self, count: int) -> Trial:
+        """At most this many frames, the clip's middle ones."""
+        first = max(0, len(self.pixels) - count) // 2
+        return self.at(slice(first, first + count))
+
+
+def evenly(items: Sequence[Item], limit: int | None) -> list[Item]:
+    """At most this many, evenly chosen from the first to the last; None is all of them."""
+    if limit is None or limit >= len(items):
+        return list(items)
+    return [items[i] for i in np.linspace(0, len(items) - 1, limit).round().astype(int)]
+
 
 def load_rigs(path: Path) -> list[dict[str, Any]]:
     """The calibrations that cameras are drawn from.
@@ -69,14 +93,23 @@ def draw_camera(rigs: Sequence[dict[str, Any]], points: np.ndarray, generator: n
     for _ in range(30):
         position = middle + distance * np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
         position[2] = rig["height_m"]
-        view = look_at(jnp.asarray(position), jnp.asarray(middle), np.radians(rig["roll_deg"]))
-        R = np.asarray(view.cam_from_world, dtype=float)
-        R = np.linalg.svd(R)[0] @ np.linalg.svd(R)[2]  # float32 → orthonormal in float64
-        camera = Camera(np.array(rig["K"]), R, -R @ position, tuple(rig["size"]))
+        camera = aimed_camera(
+            np.array(rig["K"]), tuple(rig["size"]), position, middle, np.radians(rig["roll_deg"])
+        )
         if np.isfinite(inside_picture(camera, points)).all(-1).mean() >= 0.98:
             break
         distance *= 1.12
     return camera
+
+
+def aimed_camera(
+    K: np.ndarray, size: tuple[int, int], centre: np.ndarray, target: np.ndarray, roll_rad: float = 0.0
+) -> Camera:
+    """A camera that stands at one point of the world and looks at another."""
+    view = look_at(jnp.asarray(centre), jnp.asarray(target), roll_rad)
+    left, _, right = np.linalg.svd(np.asarray(view.cam_from_world, dtype=float))
+    R = left @ right  # float32 → orthonormal in float64
+    return Camera(K, R, -R @ centre, size)
 
 
 def inside_picture(camera: Camera, points: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Choose the sampling defaults: the protocol on training clips, over a grid of settings.
 
-    python experiments/sampling_grid.py --data DIR --cameras cameras.json
+    python -m experiments.sampling_grid --data DIR --cameras cameras.json
 
 On training clips, so that the validation table stays clean of the choice. About 5 minutes on 2 CPU cores.
 """
@@ -9,14 +9,14 @@ import dataclasses
 import itertools
 from pathlib import Path
 
-import numpy as np
 import tyro
-from evaluate import SHOWN, score
-from protocol import load_rigs, trials
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from experiments.evaluate import SHOWN, score
+from experiments.methods import quietly
+from experiments.protocol import evenly, load_rigs, trials
 from lift2to3 import Lifter
 from lift2to3.data.dataset import load_clips
 from lift2to3.metrics import UNITS, combine
@@ -51,19 +51,17 @@ class Config:
 def main(config: Config) -> None:
     """Print a row per setting."""
     clips = [clip for clip in load_clips(config.data, config.split) if not clip.uneven_floor]
-    clips = [clips[i] for i in np.linspace(0, len(clips) - 1, config.clips).round().astype(int)]
-    every = list(trials(clips, load_rigs(config.cameras), config.views))
+    chosen = list(trials(evenly(clips, config.clips), load_rigs(config.cameras), config.views))
     trained = Lifter.from_pretrained(config.weights)
     shown = SHOWN[:3] + ("root_error", "accel", "jitter", "jitter_true")
     table = Table("steps", "share", "filter", "2D", *(f"{name}\n{UNITS.get(name, '')}" for name in shown))
     for share, frames, steps in itertools.product(config.shares, config.filters, config.steps):
         how = dataclasses.replace(trained.model.multiview, observed_share=share, observed_frames=frames)
-        lifter = trained.changed(multiview=how, steps=steps)
-        lift = lambda k, c: lifter.lift(k, c)  # noqa: B023, E731
+        lift = quietly(trained.changed(multiview=how, steps=steps))
         for noise in ("gt", "noisy"):
             what = f"{steps} steps, share {share}, filter {frames}, {noise}"
             scores = combine(
-                score(lift, trial, config.skeleton, noise) for trial in track(every, what, transient=True)
+                score(lift, trial, config.skeleton, noise) for trial in track(chosen, what, transient=True)
             )
             table.add_row(f"{steps}", f"{share}", f"{frames}", noise, *(f"{scores[n]:.1f}" for n in shown))
     Console(width=140).print(table)

@@ -114,7 +114,7 @@ class BodyMotion(NamedTuple):
         points = self.points()
         valid = np.repeat(self.valid[:, None], len(CANONICAL), axis=1)
         unknown = np.full(valid.shape, np.nan, np.float32)
-        return Motion(points, CANONICAL, self.fps, valid, unknown if spread is None else spread, self)
+        return Motion(points, CANONICAL, self.fps, valid, unknown if spread is None else spread, body=self)
 
     def save(self, path: str | Path) -> Path:
         """Write ``.npz`` with the fields above under their own names; returns the path written."""

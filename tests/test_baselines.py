@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from tiny import camera, experiment, film, mocap_clip, walk, weights_file
+from tiny import camera, film, mocap_clip, walk, weights_file
 
 import lift2to3 as l23
+from experiments import methods
+from experiments.stiff import Stiff, mean_pose
 from lift2to3.data.packed import write_packed
 from lift2to3.skeletons import CANONICAL, INDEX
-
-methods = experiment("methods")
-Stiff, mean_pose = experiment("stiff").Stiff, experiment("stiff").mean_pose
 
 
 def clips() -> list:

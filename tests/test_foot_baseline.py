@@ -1,4 +1,4 @@
-"""What the foot lifter is measured by and against: evaluate_feet's scenes, ankles bent by least squares."""
+"""What the foot lifter is measured by and against: its scenes, ankles bent by least squares."""
 
 import dataclasses
 import json
@@ -9,8 +9,13 @@ from moving_body import moving_body, posed
 from scipy.spatial.transform import Rotation
 from test_mocap import figure, random_turns
 from test_protocol import RIGS
-from tiny import camera, experiment, film, quick_compilation
+from tiny import camera, film, quick_compilation
 
+from experiments import protocol
+from experiments.feet import evaluate as evaluate_feet
+from experiments.feet import ik as foot_ik
+from experiments.feet import measure as measure_feet
+from experiments.feet import scenes
 from lift2to3 import BodyMotion, Camera, Keypoints, Motion, as_keypoints
 from lift2to3.checkpoint import save_weights
 from lift2to3.data.body_rotations import body_motion
@@ -22,12 +27,10 @@ from lift2to3.models.foot_lifter import FootLifter, FootLifterConfig
 from lift2to3.models.params import build
 from lift2to3.skeletons import CANONICAL, INDEX
 
-protocol, foot_ik = experiment("protocol"), experiment("foot_ik")
-evaluate_feet, measure_feet = experiment("evaluate_feet"), experiment("measure_feet")
 ANKLES = [INDEX["left_ankle"], INDEX["right_ankle"]]
 BALLS = [INDEX["left_foot"], INDEX["right_foot"]]
 FEET = ("ankle", "heel", "toe")
-SHARP = foot_ik.FootIkConfig(keypoints_s=0.0, turns_s=0.0, prior_rad=0.3)
+SHARP = foot_ik.FootIkConfig(keypoints_s=0.0, rotations_s=0.0, prior_rad=0.3)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -91,7 +94,7 @@ def test_right_feet_stay_right_and_nothing_but_ankles_changes():
 
 def test_feet_that_are_not_seen_stay_as_they_are():
     true = straight_footed()
-    wrong, keypoints = turned(true, 20.0), evaluate_feet.without_feet(seen(true))
+    wrong, keypoints = turned(true, 20.0), scenes.without_feet(seen(true))
     np.testing.assert_allclose(
         foot_ik.bend_feet(wrong, keypoints, camera()).rotations, wrong.rotations, atol=1e-12
     )
@@ -136,7 +139,7 @@ def trial():
 
 
 def scene(trial, case: str = "estimated", noise: str = "gt"):
-    return evaluate_feet.scene(trial, 0, case, noise, InitialErrorConfig(exact=0.0))
+    return scenes.scene(trial, 0, case, noise, InitialErrorConfig(exact=0.0))
 
 
 def close(first: BodyMotion, second: BodyMotion) -> float:
@@ -183,7 +186,7 @@ def test_initial_bodies_are_another_s_bones_in_this_size_with_straight_forefeet(
     np.testing.assert_allclose(
         made.initial.rotations[:, BALLS], np.broadcast_to(np.eye(3), (40, 2, 3, 3)), atol=1e-9
     )
-    legs = [evaluate_feet.leg_length(body.rest_offsets) for body in (made.true, made.initial)]
+    legs = [scenes.leg_length(body.rest_offsets) for body in (made.true, made.initial)]
     assert legs[1] == pytest.approx(legs[0], rel=1e-5)
     upper = [
         row for row in range(22) if row not in (*ANKLES, *BALLS, INDEX["left_knee"], INDEX["right_knee"])
@@ -202,7 +205,7 @@ def test_cases_are_what_they_are_called(trial):
     relative = held.initial.rotations[:, ANKLES].swapaxes(-1, -2) @ held.true.rotations[:, ANKLES]
     turns = Rotation.from_matrix(relative.reshape(-1, 3, 3)).as_rotvec().reshape(-1, 2, 3)
     np.testing.assert_allclose(turns, np.broadcast_to(turns[:1], turns.shape), atol=1e-5)
-    np.testing.assert_allclose(np.linalg.norm(turns, axis=-1), np.radians(evaluate_feet.HELD_DEG), atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(turns, axis=-1), np.radians(scenes.HELD_DEG), atol=1e-5)
     assert np.linalg.norm(turns[0, 0] - turns[0, 1]) > 0.05, "each foot has its own axis"
     extreme = scene(trial, "extreme")
     ankles = extreme.true.rotations[:, ANKLES].swapaxes(-1, -2) @ right.true.rotations[:, ANKLES]
@@ -226,7 +229,7 @@ def test_lifted_feet_are_what_the_lifter_gives_without_its_last_step(trial, monk
             valid = np.ones(points.shape[:2], bool)
             return Motion(points, CANONICAL, 30.0, valid, np.zeros(valid.shape, np.float32))
 
-    monkeypatch.setattr(evaluate_feet, "_lifter", Stub)
+    monkeypatch.setattr(scenes, "_lifter", Stub)
     made = scene(trial, "lifted", "noisy")
     assert asked == [(made.keypoints, trial.camera, False)]
     assert evaluate_feet.score(made.initial, made)["n_mpjpe_foot"] < 15, "a body fitted to the true points"

@@ -14,8 +14,9 @@ from jax.sharding import Mesh
 from moving_body import moving_body, rest_offsets
 from scipy.spatial.transform import Rotation
 from test_mocap import figure, random_turns
-from tiny import experiment, quick_compilation
+from tiny import quick_compilation
 
+from experiments import train
 from lift2to3.checkpoint import load_weights
 from lift2to3.data.augment import AugmentConfig
 from lift2to3.data.augment_body import FootTurnConfig
@@ -543,15 +544,13 @@ def lines(folder: Path) -> list[dict[str, float]]:
 def test_the_script_trains_and_its_weights_refine(one_device, tmp_path):
     for split in ("train", "val"):
         write_packed(tmp_path / split, clips())
-    script = experiment("train_foot_lifter")
-    assert len(script.trusted_bodies(tmp_path, "train")) == 2, "subject 01 climbs and swings"
-    config = script.Config(
+    config = train.FootTraining(
         data=tmp_path, watch=("val",), run=tmp_path / "run", name="tiny", model=TINY,
         windows=WindowConfig(frames=16, batch=4, reader="numpy"),
         loop=LoopConfig(OptimiserConfig(steps=3, learning_rate=1e-3, warmup_steps=1), log_every=1,
                         progress=False),
     )  # fmt: skip
-    path = script.main(config)
+    path = train.main(config)
     assert path == tmp_path / "run" / "tiny.safetensors"
     logged = lines(tmp_path / "run")
     assert [line["step"] for line in logged] == [1, 2, 3, 3]
@@ -564,7 +563,7 @@ def test_the_script_trains_and_its_weights_refine(one_device, tmp_path):
     weights = load_weights(path)
     assert weights.notes["steps"] == "3"
     again = dataclasses.replace(config, run=tmp_path / "again", pretrained=path, watch=())
-    script.main(again)
+    train.main(again)
     fresh, pretrained = (lines(tmp_path / run)[0]["six"] for run in ("run", "again"))
     assert 0 < abs(pretrained - fresh) < 0.1 * fresh, "the same examples, from where the first run ended"
 

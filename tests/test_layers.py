@@ -125,8 +125,14 @@ def test_nothing_imports_the_command_line_or_the_scripts():
             path
         )
     for folder in ("experiments", "tools", "benchmarks"):
-        for path in (ROOT / folder).glob("*.py"):
+        for path in (ROOT / folder).rglob("*.py"):
             assert not any(name.startswith("lift2to3.cli") for name in imports(path)), path
+
+
+def test_experiments_import_one_another_as_a_package():
+    names = {path.stem for path in (ROOT / "experiments").rglob("*.py")} - {"__init__", "__main__"}
+    for path in (ROOT / "experiments").rglob("*.py"):
+        assert not names & {name.split(".")[0] for name in imports(path)}, path
 
 
 NEED_EXTRAS = {"lift2to3.data.builder", "lift2to3.cli", "lift2to3.__main__"} | {

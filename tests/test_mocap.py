@@ -1,11 +1,11 @@
 """Mocap records: families, canonical points, forms on disk, and what real clips must look like."""
 
-import importlib.util
+import runpy
 import sys
 import tarfile
 import warnings
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -161,6 +161,14 @@ def test_a_collapsed_thorax_is_warned_of_and_stretching_bones_refused() -> None:
         clip_from_bvh(bvh._replace(joint_translations=stretching), "stretch", "me")
 
 
+def test_feet_are_an_example_where_contacts_are_and_nobody_climbs() -> None:
+    clip = clip_from_bvh(figure(), "02_01", "02")
+    assert clip.family == "cmu31" and clip.feet_trusted
+    assert not clip._replace(uneven_floor=True).feet_trusted
+    assert not clip._replace(subject="01").feet_trusted and clip._replace(subject="01").contacts_trusted
+    assert clip._replace(subject="01", family="another source").feet_trusted
+
+
 def test_quaternions_and_matrices_are_inverses_without_sign_jumps() -> None:
     turns = random_turns(1, frames=300)
     quaternions = quaternions_from_matrices(turns)
@@ -283,18 +291,13 @@ def test_real_clips_stand_on_the_floor_and_look_ahead(real_files: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def prepare_mocap() -> ModuleType:
+def prepare_mocap() -> SimpleNamespace:
     path = Path(__file__).parents[1] / "tools" / "prepare_mocap.py"
-    spec = importlib.util.spec_from_file_location("prepare_mocap", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["prepare_mocap"] = module
-    spec.loader.exec_module(module)
-    return module
+    return SimpleNamespace(**runpy.run_path(str(path)))
 
 
 def test_the_tool_prepares_clips_and_says_what_it_dropped(
-    prepare_mocap: ModuleType, real_files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    prepare_mocap: SimpleNamespace, real_files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "files"
     folder.mkdir()
@@ -317,7 +320,7 @@ def test_the_tool_prepares_clips_and_says_what_it_dropped(
     assert not clips[files[1].stem].uneven_floor
 
 
-def test_the_tool_fails_early_on_bad_arguments(prepare_mocap: ModuleType, tmp_path: Path) -> None:
+def test_the_tool_fails_early_on_bad_arguments(prepare_mocap: SimpleNamespace, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nowhere to write"):
         prepare_mocap.main(prepare_mocap.PrepareConfig(input=(str(tmp_path),)))
     with pytest.raises(ValueError, match="no such file"):

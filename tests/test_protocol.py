@@ -4,13 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from tiny import experiment, mocap_clip, walk, weights_file
+from tiny import mocap_clip, walk, weights_file
 
+from experiments import evaluate, protocol
 from lift2to3 import Motion
 from lift2to3.data.packed import write_packed
 from lift2to3.skeletons import CANONICAL, INDEX, SMPL_22, get_skeleton
-
-protocol, evaluate = experiment("protocol"), experiment("evaluate")
 
 RIGS = [
     {

@@ -18,15 +18,23 @@ from lift2to3.walk import synthetic_walk
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+RESULTS = (ROOT / "docs" / "results.md").read_text()
+TRAINING = (ROOT / "docs" / "training.md").read_text()
 HAS_GIT = (ROOT / ".git").exists()
 HAS_WEIGHTS = (ROOT / "lift2to3" / "weights" / "small.safetensors").exists()
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
-COMMANDS = [line for block in blocks("bash") for line in block.splitlines() if line.strip()]
+COMMANDS = [
+    line
+    for text in (README, RESULTS, TRAINING)
+    for block in blocks("bash", text)
+    for line in block.splitlines()
+    if line.strip()
+]
 
 
 @pytest.mark.skipif(not HAS_GIT, reason="not a git checkout: which files are the project's is unknown")
@@ -47,9 +55,9 @@ def help_of(monkeypatch, capsys) -> Callable[..., str]:
         monkeypatch.setattr(sys, "argv", [program, *arguments, "--help"])
         with pytest.raises(SystemExit) as stopped:
             if program.endswith(".py"):
-                monkeypatch.syspath_prepend((ROOT / program).parent)  # as python does for a script
                 runpy.run_path(str(ROOT / program), run_name="__main__")
             else:
+                monkeypatch.delitem(sys.modules, program, raising=False)  # or runpy warns
                 runpy.run_module(program, run_name="__main__")
         assert not stopped.value.code
         return capsys.readouterr().out
@@ -57,7 +65,7 @@ def help_of(monkeypatch, capsys) -> Callable[..., str]:
     return run
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", dict.fromkeys(COMMANDS))
 def test_every_command_exists_with_these_flags(command, help_of):
     words = command.split()
     match words[0]:
@@ -70,6 +78,9 @@ def test_every_command_exists_with_these_flags(command, help_of):
                 rf"^{extra[1]} =", (ROOT / "setup.cfg").read_text(), re.MULTILINE
             )
             return
+        case "python" if words[1] == "-m":
+            subcommand = [word for word in words[3:4] if not word.startswith("-")]
+            text = help_of(words[2], *subcommand)
         case "python":
             assert (ROOT / words[1]).is_file()
             text = help_of(words[1])
@@ -124,8 +135,9 @@ def test_every_field_of_a_motion_stands_in_the_table():
 
 
 def test_no_figure_is_promised_without_its_table():
+    assert "(docs/results.md)" in README
     for weights in ("small", "foot"):
-        assert f"<!-- {weights}:begin -->" in README and f"<!-- {weights}:end -->" in README
+        assert f"<!-- {weights}:begin -->" in RESULTS and f"<!-- {weights}:end -->" in RESULTS
 
 
 def test_the_licence_and_the_data_s_terms_are_there():

@@ -13,7 +13,6 @@ from tiny import (
     SIZE,
     K,
     camera,
-    experiment,
     film,
     mocap_clip,
     quick_compilation,
@@ -23,6 +22,7 @@ from tiny import (
 )
 
 import lift2to3 as l23
+from experiments import train
 from lift2to3.checkpoint import save_weights
 from lift2to3.data.packed import write_packed
 from lift2to3.data.windows import WindowConfig
@@ -331,12 +331,12 @@ def examples(frames: int = 16) -> Example:
 
 
 def test_it_learns_a_few_windows_and_its_file_lifts_them(tmp_path, monkeypatch):
-    script, known = experiment("train_regressor"), examples()
+    known = examples()
     one_device = Mesh(np.array(jax.devices()[:1]), ("data",))
     monkeypatch.setattr("lift2to3.training.loop.data_mesh", lambda: one_device)
     monkeypatch.setattr("lift2to3.training.regressor_loss.make_examples", lambda *_: known)
     write_packed(tmp_path / "train", [mocap_clip(walk(100))])
-    config = script.Config(
+    config = train.RegressorTraining(
         data=tmp_path, watch=(), run=tmp_path / "run",
         model=dataclasses.replace(MODEL, width=64, mlp_ratio=2, pointmap=False),
         windows=WindowConfig(frames=16, batch=4, reader="numpy"),
@@ -346,7 +346,7 @@ def test_it_learns_a_few_windows_and_its_file_lifts_them(tmp_path, monkeypatch):
             log_every=20, progress=False,
         ),
     )  # fmt: skip
-    path = script.main(config)
+    path = train.main(config)
     logged = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert logged[0]["mpjpe_mm"] > 100
     assert logged[-1]["mpjpe_mm"] < 40 and logged[-1]["root_mm"] < 40

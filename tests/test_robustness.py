@@ -6,14 +6,15 @@ import warnings
 import numpy as np
 import pytest
 from test_protocol import RIGS
-from tiny import camera, experiment, mocap_clip, walk
+from tiny import camera, mocap_clip, walk
 
+from experiments import evaluate, protocol
+from experiments.robustness import calibration, disturbances, page
+from experiments.robustness import measure as robustness
 from lift2to3 import Camera, Keypoints, Motion
 from lift2to3.data.packed import write_packed
 from lift2to3.skeletons import CANONICAL, INDEX, SMPL_22
 
-protocol, disturbances, calibration = map(experiment, ("protocol", "disturbances", "calibration"))
-robustness, page, evaluate = map(experiment, ("robustness", "robustness_page", "evaluate"))
 CURVES = disturbances.CURVES
 
 
@@ -179,7 +180,7 @@ def test_draws_are_of_the_seed_the_clip_and_the_curve(trial):
 
 
 def test_picked_frames_are_the_trial_s_own(trial):
-    part = disturbances.picked(trial, slice(20, 50))
+    part = trial.at(slice(20, 50))
     np.testing.assert_array_equal(part.pixels, trial.pixels[20:50])
     np.testing.assert_array_equal(part.clip.points_world, trial.clip.points_world[20:50])
     for made in (part, disturbances.filmed_at(part, 60), disturbances.filmed_from(part, 4, 1.5)):
@@ -192,7 +193,7 @@ def test_picked_frames_are_the_trial_s_own(trial):
 
 
 def test_a_curve_s_rows_are_its_trials_pooled(trial):
-    every = [trial, disturbances.picked(trial, slice(0, 60))]
+    every = [trial, trial.at(slice(0, 60))]
     rows = robustness.measure("fps", cardboard, every, 0)
     for row in (rows[0], rows[-1]):
         made = [disturbances.filmed_at(one, row["level"]) for one in every]

@@ -10,7 +10,6 @@ from tiny import (
     MULTIVIEW,
     camera,
     config,
-    experiment,
     film,
     mocap_clip,
     quick_compilation,
@@ -19,6 +18,7 @@ from tiny import (
     walk,
 )
 
+from experiments import calibrate_spread, protocol
 from lift2to3 import Lifter, Motion
 from lift2to3.checkpoint import load_weights, save_weights
 from lift2to3.data.mocap import read_bvh_clip
@@ -126,8 +126,7 @@ def test_weights_carry_their_calibration_and_older_ones_stay_raw(tmp_path):
     before = path.read_bytes()
     raw = Lifter.from_pretrained(path)
     assert raw.spread is None
-    store = experiment("calibrate_spread").store
-    store(path, KNOWN)
+    calibrate_spread.store(path, KNOWN)
     assert path.read_bytes() != before
     lifter = Lifter.from_pretrained(path)
     assert lifter.spread == KNOWN
@@ -159,7 +158,7 @@ def test_the_raw_spread_is_that_of_the_samples_and_their_rays(monkeypatch):
 def test_the_calibration_is_measured_from_training_clips_on_even_floors(tmp_path, monkeypatch):
     from test_protocol import RIGS
 
-    tool = experiment("calibrate_spread")
+    tool = calibrate_spread
     clips = [mocap_clip(walk(50), f"walk_{i}")._replace(uneven_floor=i == 1) for i in range(3)]
     asked = []
     monkeypatch.setattr(tool, "load_clips", lambda folder, split: asked.append(split) or clips)
@@ -181,7 +180,6 @@ def test_the_shipped_weights_spread_holds_on_people_they_have_not_seen(shared_da
     with tarfile.open(shared_data / "cmu30" / "val.tar.xz") as archive:
         archive.extractall(tmp_path, [f"val/{name}.bvh" for name in names], filter="data")
     clips = [read_bvh_clip(tmp_path / "val" / f"{name}.bvh") for name in names]
-    protocol = experiment("protocol")
     lifter, error, spread = Lifter.from_pretrained(), [], []
     for trial in protocol.trials(clips, protocol.load_rigs(shared_data / "cameras.json"), 1):
         found = lifter.lift(trial.keypoints("smpl22", "gt"), trial.camera)

@@ -1,11 +1,13 @@
 """The ablation sweep: what its rows change and share, how tasks are launched, what it makes of results."""
 
 import dataclasses
+import functools
 import io
 import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,8 +16,10 @@ import jax
 import pytest
 from rich.console import Console
 from test_protocol import RIGS
-from tiny import experiment, mocap_clip, quick_compilation, walk
+from tiny import mocap_clip, quick_compilation, walk
 
+from experiments.sweep import launch, report, results, rows
+from experiments.sweep import run as sweep
 from lift2to3 import Lifter
 from lift2to3.data.packed import write_packed
 from lift2to3.models.denoiser import Denoiser
@@ -23,7 +27,6 @@ from lift2to3.models.params import describe
 from lift2to3.skeletons import CANONICAL
 from lift2to3.training.losses import multiview_loss
 
-sweep, rows, launch, report = map(experiment, ("sweep", "sweep_rows", "sweep_launch", "sweep_report"))
 SMOKE = rows.SIZES["smoke"]
 Task = rows.Task
 
@@ -179,7 +182,7 @@ def scripted(tmp_path, monkeypatch):
     """`run_local` with a script in place of the sweep: what it did is in order.txt."""
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    monkeypatch.setattr(launch, "SCRIPT", script)
+    monkeypatch.setattr(launch, "PROGRAM", (sys.executable, str(script)))
 
     def run(tasks, before, console, what=None, jobs=2, gpus=()):
         commands = {task: [task.row, str(tmp_path), (what or {}).get(task.row, "work")] for task in tasks}
@@ -256,42 +259,77 @@ def test_interrupted_it_leaves_no_process_behind(scripted, console, monkeypatch,
 
 
 @pytest.fixture
-def sbatch(tmp_path, monkeypatch) -> Path:
-    """A Slurm that takes every job; returns where it notes what it was asked."""
-    told, folder = tmp_path / "asked.txt", tmp_path / "bin"
+def slurm(tmp_path, monkeypatch) -> Path:
+    """A Slurm that takes every job and runs none; returns where it notes the scripts that it was given."""
+    pytest.importorskip("submitit", reason="no submitit here: pip install '.[sweep]'")
+    noted, folder = tmp_path / "noted.txt", tmp_path / "bin"
     folder.mkdir()
-    program = folder / "sbatch"
-    program.write_text(f'#!/bin/sh\necho "$@" >> {told}\necho "$(wc -l < {told} | tr -d " ")7;cluster"\n')
-    program.chmod(0o755)
+    count = f'$(wc -l < {noted} | tr -d " ")'
+    programs = {
+        "sbatch": f'echo "$1" >> {noted}\necho "Submitted batch job {count}7"',
+        "srun": 'while [ "$1" != "--output" ]; do shift; done\nshift 2\nexec "$@"',
+    }
+    for name, body in programs.items():
+        (folder / name).write_text(f"#!/bin/sh\n{body}\n")
+        (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
-    return told
+    return noted
 
 
-def test_slurm_jobs_wait_for_what_they_need(sbatch, console, tmp_path):
+def test_slurm_jobs_wait_for_what_they_need(slurm, console, tmp_path):
     tasks, before = chain("a", "b")
-    commands = {task: ["--task", *map(str, task)] for task in tasks}
     folders = {task: tmp_path / "my runs" / task.row for task in tasks}
     numbers = launch.submit_slurm(
-        tasks, before, commands, folders, tmp_path / "slurm", ["--gres=gpu:1"], console
+        tasks, before, print, folders, ["--gres=gpu:1", "--time=24:00:00", "--exclusive"], console
     )
     assert list(numbers.values()) == ["17", "27"]
-    first, second = sbatch.read_text().splitlines()
-    assert first.startswith("--parsable /") and second.startswith("--parsable --dependency=afterok:17 /")
-    script = Path(second.split()[-1]).read_text()
-    assert script.startswith("#!/bin/bash\n#SBATCH --job-name=score-b\n")
-    assert "#SBATCH --gres=gpu:1\n" in script and f"#SBATCH --output={folders[tasks[1]]}/log.txt\n" in script
-    assert script.endswith(f"exec {sys.executable} {launch.SCRIPT} --task score b 0\n")
+    scripts = [(folders[t] / f"{n}_submission.sh").read_text() for t, n in numbers.items()]
+    for script, name in zip(scripts, ("score-a", "score-b"), strict=True):
+        for option in (
+            "gres=gpu:1",
+            "time=24:00:00",
+            "exclusive",
+            f"job-name={name}",
+            "kill-on-invalid-dep=yes",
+        ):
+            assert f"\n#SBATCH --{option}\n" in script
+    assert "--dependency" not in scripts[0] and "\n#SBATCH --dependency=afterok:17\n" in scripts[1]
 
 
-def test_slurm_that_is_not_there_or_refuses_is_told(sbatch, console, tmp_path, monkeypatch):
+def test_slurm_s_own_time_limit_holds_where_none_is_asked_for(slurm, console, tmp_path):
+    (task,), _ = chain("a")
+    launch.submit_slurm([task], {}, print, {task: tmp_path / "a"}, [], console)
+    assert "--time" not in (tmp_path / "a" / "17_submission.sh").read_text()
+
+
+def test_a_slurm_job_does_its_task(slurm, console, tmp_path, monkeypatch):
+    (task,), _ = chain("a")
+    monkeypatch.chdir(Path(__file__).parents[1])  # where `python -m experiments.sweep` is run
+    do = functools.partial(print, "this is", flush=True)
+    launch.submit_slurm([task], {}, do, {task: tmp_path / "a"}, [], console)
+    job = {"SLURM_JOB_ID": "17", "SLURM_NTASKS": "1", "SLURM_JOB_NUM_NODES": "1", "SLURM_NODEID": "0"}
+    job |= {"SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_JOB_NODELIST": "here"}
+    command = ["sh", str(tmp_path / "a" / "17_submission.sh")]
+    told = subprocess.run(command, env=os.environ | job, capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+    assert "this is score a, seed 0" in told.stdout
+
+
+def test_slurm_that_is_not_there_or_refuses_is_told(slurm, console, tmp_path, monkeypatch):
     tasks, before = chain("a")
-    rest = (tasks, before, {tasks[0]: ["x"]}, {tasks[0]: tmp_path / "a"}, tmp_path / "slurm", [], console)
+    rest = (tasks, before, print, {tasks[0]: tmp_path / "a"}, [], console)
     (tmp_path / "bin" / "sbatch").write_text("#!/bin/sh\necho 'no such partition' >&2\nexit 1\n")
-    with pytest.raises(ValueError, match="refused .*a.sh: no such partition"):
+    with pytest.raises(ValueError, match="score a, seed 0: .*no such partition"):
         launch.submit_slurm(*rest)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ValueError, match="no sbatch"):
+    with pytest.raises(ValueError, match="srun"):
         launch.submit_slurm(*rest)
+
+
+def test_slurm_without_submitit_says_what_to_install(console, monkeypatch):
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    with pytest.raises(ValueError, match=r"pip install '\.\[sweep\]'"):
+        launch.submit_slurm([], {}, print, {}, [], console)
 
 
 # --- what is made of results
@@ -300,9 +338,9 @@ def test_slurm_that_is_not_there_or_refuses_is_told(sbatch, console, tmp_path, m
 def test_the_share_of_steps_is_where_the_curve_first_gets_there():
     without = [(10, 400.0), (20, 300.0), (30, 250.0), (40, 260.0)]
     quick = [(10, 390.0), (20, 259.0), (30, 270.0), (40, 200.0)]
-    assert report.share_of_steps(quick, without) == 0.5
-    assert report.share_of_steps(without, quick) is None
-    assert report.share_of_steps(without, without) == 0.75
+    assert results.share_of_steps(quick, without) == 0.5
+    assert results.share_of_steps(without, quick) is None
+    assert results.share_of_steps(without, without) == 0.75
 
 
 def test_mean_and_spread_of_seeds():

@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.sharding import Mesh
-from tiny import MODEL, experiment, mocap_clip, quick_compilation, walk
+from tiny import MODEL, mocap_clip, quick_compilation, walk
 
+from experiments import train as experiment
 from lift2to3 import Lifter
 from lift2to3.checkpoint import RunCheckpoints, load_weights
 from lift2to3.data.augment import AugmentConfig
@@ -255,11 +256,10 @@ def test_a_tiny_model_is_pretrained_and_finetuned_and_its_losses_fall(one_device
         ),
     }  # fmt: skip
     model = dataclasses.replace(MODEL, width=32, pointmaps=False)
-    pretrain, finetune = experiment("pretrain_2d"), experiment("finetune_multiview")
-    g2d = pretrain.main(pretrain.Config(run=tmp_path / "g2d", model=model, **shared))
+    g2d = experiment.main(experiment.Pretraining(run=tmp_path / "g2d", model=model, **shared))
     gmv = tmp_path / "gmv"
-    tiny = finetune.main(
-        finetune.Config(run=gmv, pretrained=g2d, name="tiny", model=model, watch=("val",), **shared)
+    tiny = experiment.main(
+        experiment.Finetuning(run=gmv, pretrained=g2d, name="tiny", model=model, watch=("val",), **shared)
     )
     for run_folder in (tmp_path / "g2d", gmv):
         loss = [line["loss"] for line in lines(run_folder) if "loss" in line]
@@ -277,7 +277,6 @@ def test_a_tiny_model_is_pretrained_and_finetuned_and_its_losses_fall(one_device
 
 
 def test_every_second_subject_is_half_of_them(tmp_path):
-    pretrain = experiment("pretrain_2d")
     people = [
         clip._replace(subject=subject, clip=f"{subject}_{clip.clip}")
         for subject in ("b", "a", "d", "c")
@@ -285,12 +284,12 @@ def test_every_second_subject_is_half_of_them(tmp_path):
     ]
     write_packed(tmp_path / "train", people)
     found = {
-        every: [clip.subject for clip in pretrain.training_clips(tmp_path, every)] for every in (1, 2, 9)
+        every: [clip.subject for clip in experiment.training_clips(tmp_path, every)] for every in (1, 2, 9)
     }
     assert sorted(found[1]) == list("aabbccdd")
     assert sorted(found[2]) == list("aacc") and sorted(found[9]) == list("aa")
     with pytest.raises(ValueError, match="every_subject: wanted 1 .* found 0"):
-        pretrain.training_clips(tmp_path, 0)
+        experiment.training_clips(tmp_path, 0)
 
 
 def test_an_example_is_in_the_frame_that_its_views_are_set_up_in():

@@ -1,11 +1,8 @@
 """Tiny random weights for tests only, never reachable from lift; and a person walking past a camera."""
 
 import contextlib
-import importlib
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import jax
 import jax.numpy as jnp
@@ -84,14 +81,6 @@ def mocap_clip(points: np.ndarray, name: str = "walk_1", fps: float = 30.0) -> M
         rotations=np.zeros((frames, 1, 4), np.float32), points_world=points.astype(np.float32),
         contacts=np.zeros((frames, 4), bool),
     )  # fmt: skip
-
-
-def experiment(name: str) -> ModuleType:
-    """A script of experiments/; scripts there import one another by bare name."""
-    folder = str(Path(__file__).parents[1] / "experiments")
-    if folder not in sys.path:
-        sys.path.append(folder)
-    return importlib.import_module(name)
 
 
 @contextlib.contextmanager

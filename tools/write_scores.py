@@ -1,15 +1,14 @@
-"""Put measured scores into the README and a model card: no figure there is typed by hand.
+"""Put measured scores into docs/results.md and a model card: no figure there is typed by hand.
 
     python tools/write_scores.py --val val.json --train train.json --real real_check.json --speed speed.json
     python tools/write_scores.py --methods methods.json --real-refined refined/real_check.json
     python tools/write_scores.py --weights foot --feet feet.json --ablation ablation.json --rates rates.json
 
-The json files are what ``experiments/evaluate.py``, ``tools/real_check.py`` and ``benchmarks/lift.py``
-write, of the foot lifter ``experiments/evaluate_feet.py``, ``experiments/foot_ablation.py`` and
-``benchmarks/refine_feet.py``. They are merged into ``lift2to3/weights/NAME.scores.json``; the parts between
-the ``scores`` markers of ``lift2to3/weights/NAME.md`` and the ``NAME`` markers of README.md are then written
-anew from that, and docs/methods.png. Without any of them all is written again
-from the scores at hand.
+The json files are what ``experiments.evaluate``, ``tools/real_check.py`` and ``benchmarks/lift.py`` write,
+of the foot lifter ``experiments.feet.evaluate``, ``.feet.ablation`` and ``benchmarks/refine_feet.py``. They
+are merged into ``lift2to3/weights/NAME.scores.json``; the parts between the ``scores`` markers of
+``lift2to3/weights/NAME.md`` and the ``NAME`` markers of docs/results.md are then written anew from that, and
+docs/methods.png. Without any of them all is written again from the scores at hand.
 """
 
 from __future__ import annotations
@@ -88,8 +87,8 @@ def render(scores: dict[str, Any], brief: bool = False) -> str:
     if "methods" in scores:
         cameras = scores["methods"]["config"]["cameras_per_clip"]
         parts += [
-            "All methods on the same trials "
-            f"(`evaluate.py --cameras-per-clip {cameras} --methods …`; “lift + smplify” is `lift --refine`):",
+            "All methods on the same trials (`experiments.evaluate "
+            f"--cameras-per-clip {cameras} --methods …`; “lift + smplify” is `lift --refine`):",
             "",
         ]
         parts += [*scores_table(scores["methods"]["rows"]), ""]
@@ -170,7 +169,7 @@ def ablation_table(rows: dict[str, list[dict[str, Any]]]) -> list[str]:
     heads = [f"{case['case']}, {case['noise']}" for case in cases]
     lines = [
         "Ablation: the same short training of a small model without each idea, AJAE in degrees "
-        "(`experiments/foot_ablation.py`):",
+        "(`experiments.feet.ablation`):",
         "",
         "| row | " + " | ".join(heads) + " |",
         "|---|" + "---:|" * len(heads),
@@ -202,7 +201,7 @@ def main(config: Config) -> None:
             scores[part] = json.loads(source.read_text())
     store.write_text(json.dumps(scores, indent=1) + "\n")
     texts = (
-        (ROOT / "README.md", config.weights, render(scores, brief=True)),
+        (ROOT / "docs" / "results.md", config.weights, render(scores, brief=True)),
         (store.with_name(f"{config.weights}.md"), "scores", render(scores)),
     )
     for path, marker, body in texts:

@@ -22,7 +22,7 @@ class InitialErrorConfig:
     """Each clip draws its own sizes, uniformly from 0 to these; angles are deviations in degrees.
 
     The defaults are about as large as what the lifter's own, unrefined feet are off by on training clips
-    (``experiments/measure_feet.py``).
+    (``experiments.feet.measure``).
 
     Attributes:
         exact: share of clips whose feet and shins are right already.

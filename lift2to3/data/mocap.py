@@ -24,6 +24,9 @@ from lift2to3.skeletons import INDEX
 WORLD_FROM_Y_UP: Final = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 """A quarter turn about x (determinant +1): the file's y becomes the world's z."""
 
+ON_EQUIPMENT: Final = frozenset({"01"})
+"""CMU's subjects on playground equipment: they climb, hang and swing, in clips on an even floor too."""
+
 _HEEL_CLEARANCE_M: Final = 0.012
 _HEEL_DROP_RANGE_M: Final = (0.015, 0.065)
 _MINIMUM_FRAMES_TO_FIT: Final = 5
@@ -69,6 +72,12 @@ class MocapClip(NamedTuple):
     def contacts_trusted(self) -> bool:
         """False where labels mean little: an uneven floor, or feet that a retargeting made skate."""
         return not self.uneven_floor and self.family != "cmu43"
+
+    @property
+    def feet_trusted(self) -> bool:
+        """False where feet are no example: untrusted contacts, or a subject of CMU's `ON_EQUIPMENT`."""
+        climbs = self.family.startswith("cmu") and self.subject in ON_EQUIPMENT
+        return self.contacts_trusted and not climbs
 
 
 def read_bvh_clip(

@@ -80,7 +80,7 @@ class Lifter:
 
     @classmethod
     def from_pretrained(cls, weights: str | Path = DEFAULT_WEIGHTS) -> Lifter:
-        """Load shipped weights by name (small, regressor), or a file that training wrote.
+        """Load shipped weights by name (small, regressor), or a file that ``experiments.train`` wrote.
 
         Raises:
             ValueError: an unknown name (the known ones are listed), or a damaged or foreign file.

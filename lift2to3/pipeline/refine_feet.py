@@ -123,7 +123,7 @@ class FootRefiner:
 
     @classmethod
     def from_pretrained(cls, weights: str | Path = FOOT_WEIGHTS) -> FootRefiner:
-        """Load the shipped weights, or a file that ``train_foot_lifter.py`` wrote.
+        """Load the shipped weights, or a file that ``experiments.train foot`` wrote.
 
         Raises:
             ValueError: a damaged or foreign file.

@@ -1,7 +1,7 @@
 """Watching a run: the error of one-step samples on fixed windows that no augmentation touches.
 
 A quick look during training, in the same frame as the loss. The numbers to report come from whole
-clips through the lifter (``experiments/evaluate.py``).
+clips through the lifter (``experiments.evaluate``).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The baseline of the foot lifter: no learning, the ankle bent until the foot's points reproject best.
 
 Keypoints are low-passed; each frame's ankle turns by Gauss–Newton so that heel and toes, hung on the
-observed ankle at the body's depth, meet their keypoints, drawn to the initial rotation; the turns are
-low-passed again. Its three numbers were chosen on training clips (``evaluate_feet.py --tune-ik``).
+observed ankle at the body's depth, meet their keypoints, drawn to the initial rotation; the rotations
+are low-passed again. Its three numbers were chosen on training clips (``feet.evaluate --tune-ik``).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from jaxtyping import Float
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
+from experiments.feet.scenes import posed
 from lift2to3 import BodyMotion, Camera, Keypoints
-from lift2to3.body import pose_body
 from lift2to3.observations import observe
 from lift2to3.skeletons import INDEX
 
@@ -27,13 +27,13 @@ class FootIkConfig:
     """Three numbers and a count.
 
     Attributes:
-        keypoints_s, turns_s: deviations of the two Gaussians in time, seconds.
+        keypoints_s, rotations_s: deviations of the two Gaussians in time, seconds.
         prior_rad: how far the ankle may turn, beside a point's 1 cm.
         iterations: Gauss–Newton steps.
     """
 
     keypoints_s: float = 0.03
-    turns_s: float = 0.06
+    rotations_s: float = 0.06
     prior_rad: float = 0.05
     iterations: int = 8
 
@@ -45,7 +45,7 @@ def bend_feet(
     config = config or FootIkConfig()
     observed = observe(keypoints, camera)
     n, confidence = observed.n, observed.confidence
-    frames, points = map(np.asarray, pose_body(body.rest_offsets, body.rotations, body.root_translation))
+    frames, points = posed(body)
     rotations = body.rotations.copy()
     for side in ("left", "right"):
         ankle, ball = INDEX[f"{side}_ankle"], INDEX[f"{side}_foot"]
@@ -62,7 +62,7 @@ def bend_feet(
         at = np.where(seen[:, :1], on_ray, at)
         first = camera.R @ frames[:, ankle]
         turn = _bent(first, at, reach, observed[:, 1:], seen[:, 1:], config)
-        turn = gaussian_filter1d(turn, max(config.turns_s * body.fps, 1e-3), axis=0)
+        turn = gaussian_filter1d(turn, max(config.rotations_s * body.fps, 1e-3), axis=0)
         rotations[:, ankle] = rotations[:, ankle] @ Rotation.from_rotvec(turn).as_matrix()
     return body._replace(rotations=rotations)
 

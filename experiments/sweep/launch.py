@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -15,9 +14,10 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from sweep_rows import Task
 
-SCRIPT = Path(__file__).with_name("sweep.py")
+from experiments.sweep.rows import Task
+
+PROGRAM = (sys.executable, "-m", "experiments.sweep")
 _POLL_S = 0.2
 _STOP_S = 10.0
 
@@ -53,7 +53,7 @@ def run_local(
 ) -> None:
     """Several processes at once, each with its share of the cores or its GPU, its log in its folder.
 
-    Interrupted, it stops its processes before it goes; what they were doing goes on next time.
+    Interrupted, it stops its processes before it goes; what they were doing resumes next time.
 
     Raises:
         ValueError: ``jobs`` below 1.
@@ -93,7 +93,7 @@ def _start(
     environment = os.environ | ({"CUDA_VISIBLE_DEVICES": str(gpus[slot])} if gpus else {})
     with (folder / "log.txt").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), *command],
+            [*PROGRAM, *command],
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment,
             start_new_session=True,  # Ctrl+C reaches this process, which stops the others
         )  # fmt: skip
@@ -154,39 +154,37 @@ def _progress(total: int, console: Console) -> Iterator[Callable[[int, str], Non
 def submit_slurm(
     tasks: Sequence[Task],
     before: Before,
-    commands: Mapping[Task, Sequence[str]],
+    do: Callable[[Task], None],
     folders: Mapping[Task, Path],
-    scripts: Path,
     options: Sequence[str],
     console: Console,
 ) -> dict[Task, str]:
-    """Write and submit a batch script a task; each waits for what it needs. Returns the job numbers.
+    """Submit a job for each task through submitit; each waits for what it needs. Returns the job numbers.
+
+    A task's folder holds its job's script, pickled call and log.
 
     Raises:
-        ValueError: there is no ``sbatch``, or it refuses a script.
+        ValueError: no submitit, no Slurm, or ``sbatch`` refuses a job.
     """
-    scripts.mkdir(parents=True, exist_ok=True)
+    try:
+        import submitit
+    except ImportError as error:
+        raise ValueError("--launcher slurm needs submitit: pip install '.[sweep]'") from error
+    split = [option.removeprefix("--").partition("=") for option in options]
+    asked = {name: value if equals else True for name, equals, value in split}
     numbers: dict[Task, str] = {}
     for task in tasks:
-        folders[task].mkdir(parents=True, exist_ok=True)
-        name = f"{task.kind}-{folders[task].name}"
-        script = scripts / f"{name}.sh"
-        log = folders[task].absolute() / "log.txt"
+        waits = {"dependency": f"afterok:{numbers[before[task]]}"} if task in before else {}
         # a job whose need has failed would wait for ever
-        asked = [f"--job-name={name}", f"--output={log}", "--open-mode=append", "--kill-on-invalid-dep=yes"]
-        lines = ["#!/bin/bash", *(f"#SBATCH {option}" for option in [*asked, *options])]
-        lines += [f"cd {shlex.quote(str(Path.cwd()))}"]
-        lines += ["exec " + shlex.join([sys.executable, str(SCRIPT), *commands[task]])]
-        script.write_text("\n".join(lines) + "\n")
-        needed = [f"--dependency=afterok:{numbers[before[task]]}"] if task in before else []
+        more = {"kill-on-invalid-dep": "yes"} | waits | asked
         try:
-            answer = subprocess.run(
-                ["sbatch", "--parsable", *needed, str(script)], capture_output=True, text=True, check=True
-            )
-        except FileNotFoundError as error:
-            raise ValueError("--launcher slurm: no sbatch on this machine's PATH; wanted Slurm's") from error
-        except subprocess.CalledProcessError as error:
-            raise ValueError(f"sbatch refused {script}: {error.stderr.strip()}") from error
-        numbers[task] = answer.stdout.strip().split(";")[0]
+            executor = submitit.SlurmExecutor(folders[task])
+            executor.update_parameters(
+                job_name=f"{task.kind}-{folders[task].name}", time=None, stderr_to_stdout=True,
+                additional_parameters=more,
+            )  # fmt: skip
+            numbers[task] = executor.submit(do, task).job_id
+        except (RuntimeError, OSError) as error:
+            raise ValueError(f"--launcher slurm: {task}: {error}") from error
         console.print(f"{numbers[task]}  {task}", markup=False)
     return numbers

@@ -1,32 +1,23 @@
-"""How errors grow with what goes wrong in the input, and what the reported spread is worth.
-
-    python experiments/robustness.py --data DIR --cameras cameras.json --out robustness.json --docs docs
-
-About 3 minutes on 2 CPU cores for the lifter. Trials are those of the fixed protocol (`protocol.py`), one
-camera a clip, SMPL-22 keypoints, ground-truth 2D but for the one disturbance of a curve (`disturbances.py`).
-``--out`` is written after each curve and goes on where it stopped; weights trained anew under an old name
-need a new file.
-"""
+"""What is measured, and the file that it is kept in and continued from."""
 
 import dataclasses
 import json
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import tyro
-from calibration import FORMAT, calibrate
-from disturbances import CURVES, draws_of, picked
-from evaluate import score
-from methods import Lift, MethodName, load_method
-from protocol import Noise, Trial, load_rigs, trials
 from rich.console import Console
 from rich.progress import track
-from robustness_page import CALIBRATION, METRICS, page
-from robustness_plot import draw
 
+from experiments.evaluate import finite_or_none, score
+from experiments.methods import Compared, Lift, MethodName, load_method
+from experiments.protocol import Noise, Trial, evenly, load_rigs, trials
+from experiments.robustness.calibration import FORMAT, calibrate
+from experiments.robustness.disturbances import CURVES, draws_of
+from experiments.robustness.page import CALIBRATION, METRICS, page
+from experiments.robustness.plot import draw
 from lift2to3.data.dataset import load_clips
 from lift2to3.metrics import combine
 from lift2to3.skeletons import INDEX
@@ -36,30 +27,20 @@ Report = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(Compared):
     """What to measure.
 
     Attributes:
-        data: a prepared folder with that split and, for the stiff baseline's mean pose, train.
-        cameras: json list of real calibrations.
-        split: which clips.
-        weights: of the lifter, a shipped name or a file.
-        regressor: weights of the direct regressor, likewise.
-        methods: what `methods.load_method` knows; a curve each. Calibration is of the lifter alone.
+        methods: a curve each. Calibration is of the lifter alone.
         only: these curves, "calibration" among them; all by default.
-        limit: at most so many clips, evenly chosen.
-        frames: at most so many frames a clip, its middle ones: no clip counts for more than 8 s.
+        limit: at most this many clips, evenly chosen.
+        frames: at most this many of a clip, its middle ones: no clip counts for more than 8 s.
         samples: of the calibration's second part.
         seed: of the disturbances.
-        out: json to write and to go on from.
+        out: json to write and to continue.
         docs: a folder for ``robustness.md`` and ``robustness.png``; None writes neither.
     """
 
-    data: Path
-    cameras: Path
-    split: Literal["train", "val"] = "val"
-    weights: str = "small"
-    regressor: str = "regressor"
     methods: tuple[MethodName, ...] = ("lift",)
     only: tuple[str, ...] = (*CURVES, CALIBRATION)
     limit: int = 16
@@ -71,13 +52,10 @@ class Config:
 
 
 def base_trials(config: Config) -> list[Trial]:
-    """The trials that every curve starts from."""
-    clips = load_clips(config.data, config.split)
-    if config.limit < len(clips):
-        clips = [clips[i] for i in np.linspace(0, len(clips) - 1, config.limit).round().astype(int)]
-    every = trials(clips, load_rigs(config.cameras), cameras=1)
-    starts = ((trial, max(0, len(trial.pixels) - config.frames) // 2) for trial in every)
-    return [picked(trial, slice(first, first + config.frames)) for trial, first in starts]
+    """The trials that all curves start from."""
+    clips = evenly(load_clips(config.data, config.split), config.limit)
+    rigs = load_rigs(config.cameras)
+    return [trial.middle(config.frames) for trial in trials(clips, rigs, cameras=1)]
 
 
 def attempt(lift: Lift, trial: Trial) -> Report:
@@ -92,7 +70,7 @@ def attempt(lift: Lift, trial: Trial) -> Report:
     return {"seen": seen, "scores": scores, "warned": bool(caught), "refusal": refusal}
 
 
-def measure(name: str, lift: Lift, every: Sequence[Trial], seed: int, what: str = "") -> list[Report]:
+def measure(name: str, lift: Lift, chosen: Sequence[Trial], seed: int, what: str = "") -> list[Report]:
     """A row of pooled scores for each level.
 
     Returns:
@@ -101,16 +79,15 @@ def measure(name: str, lift: Lift, every: Sequence[Trial], seed: int, what: str 
     """
     curve = CURVES[name]
     lifted: dict[float, list[Report]] = {level: [] for level in curve.levels}
-    steps = [(level, trial) for level in curve.levels for trial in every]
+    steps = [(level, trial) for level in curve.levels for trial in chosen]
     for level, trial in track(steps, what or name, transient=True, console=Console(stderr=True)):
         lifted[level].append(attempt(lift, curve.disturb(trial, level, draws_of(seed, trial, name))))
     rows = []
     for level, clips in lifted.items():
         scores = combine(clip["scores"] for clip in clips if clip["scores"] is not None)
-        numbers = {metric: scores.get(metric, float("nan")) for metric in METRICS}
         rows.append(
             {"level": level}
-            | {metric: value if np.isfinite(value) else None for metric, value in numbers.items()}
+            | finite_or_none({metric: scores.get(metric, float("nan")) for metric in METRICS})
             | {"seen": float(np.mean([clip["seen"] for clip in clips]))}
             | {"warned": sum(clip["warned"] for clip in clips)}
             | {"refused": [clip["refusal"] for clip in clips if clip["refusal"]]}
@@ -118,31 +95,31 @@ def measure(name: str, lift: Lift, every: Sequence[Trial], seed: int, what: str 
     return rows
 
 
-def about(config: Config, every: Sequence[Trial]) -> Report:
-    """What the results are of: results of anything else are not gone on from."""
+def about(config: Config, chosen: Sequence[Trial]) -> Report:
+    """What the results are of: results of anything else are not continued."""
     tall, near = [], []
-    for trial in every:
+    for trial in chosen:
         y = trial.pixels[np.isfinite(trial.pixels).any((1, 2)), :, 1]
         tall.append(float(np.median(np.nanmax(y, 1) - np.nanmin(y, 1))))
         pelvis = trial.clip.points_world[:, INDEX["pelvis"], :2] - trial.camera.centre[:2]
         near.append(float(np.median(np.linalg.norm(pelvis, axis=-1))))
     names = ("split", "weights", "regressor", "seed", "samples")
     return {name: getattr(config, name) for name in names} | {
-        "clips": [trial.clip.clip for trial in every],
-        "frames": [len(trial.pixels) for trial in every],
+        "clips": [trial.clip.clip for trial in chosen],
+        "frames": [len(trial.pixels) for trial in chosen],
         "person_px": tall,
         "distance_m": near,
-        "camera_height_m": [float(trial.camera.centre[2]) for trial in every],
+        "camera_height_m": [float(trial.camera.centre[2]) for trial in chosen],
     }
 
 
-def load_results(config: Config, every: Sequence[Trial]) -> Report:
-    """Results to go on from: those of ``--out``, or none yet.
+def load_results(config: Config, chosen: Sequence[Trial]) -> Report:
+    """Results to continue: those of ``--out``, or none yet.
 
     Raises:
         ValueError: the file holds results of something else.
     """
-    here = json.loads(json.dumps(about(config, every)))
+    here = json.loads(json.dumps(about(config, chosen)))
     if not config.out.exists():
         return {"about": here, "curves": {}, CALIBRATION: {}}
     results = json.loads(config.out.read_text())
@@ -150,7 +127,7 @@ def load_results(config: Config, every: Sequence[Trial]) -> Report:
     other = [name for name in here if there.get(name) != here[name]]
     if other:
         raise ValueError(
-            f"{config.out} holds results with another {', '.join(other)}; wanted results to go on from: "
+            f"{config.out} holds results with another {', '.join(other)}; wanted results to continue: "
             "give another --out, or move the file away"
         )
     return results
@@ -168,20 +145,20 @@ def main(config: Config) -> Report:
     known = (*CURVES, CALIBRATION)
     if unknown := set(config.only) - set(known):
         raise SystemExit(f"--only: no curve {', '.join(sorted(unknown))}; wanted some of: {', '.join(known)}")
-    every = base_trials(config)
-    results = load_results(config, every)
+    chosen = base_trials(config)
+    results = load_results(config, chosen)
     for name in (name for name in CURVES if name in config.only):
         for method in config.methods:
             rows = results["curves"].setdefault(name, {})
             if [row["level"] for row in rows.get(method, [])] == list(CURVES[name].levels):
                 continue
             lift = load_method(method, config.data, config.weights, config.regressor)
-            rows[method] = measure(name, lift, every, config.seed, f"{name}, {method}")
+            rows[method] = measure(name, lift, chosen, config.seed, f"{name}, {method}")
             save_results(results, config.out)
     for case, samples, noise in calibration_cases(config):
         if CALIBRATION in config.only and case not in results[CALIBRATION]:
             lift = load_method("lift", config.data, config.weights, samples=samples)
-            results[CALIBRATION][case] = calibrate(lift, every, noise, f"{CALIBRATION}, {case}")
+            results[CALIBRATION][case] = calibrate(lift, chosen, noise, f"{CALIBRATION}, {case}")
             save_results(results, config.out)
     if config.docs is not None:
         config.docs.mkdir(parents=True, exist_ok=True)
@@ -196,7 +173,3 @@ def calibration_cases(config: Config) -> Iterator[tuple[str, int, Noise]]:
     for samples in (1, config.samples):
         for noise in ("gt", "noisy"):
             yield f"{samples} sample{'s' if samples > 1 else ''}, {noise}", samples, noise
-
-
-if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))

@@ -1,22 +1,20 @@
-"""What goes wrong in a lift's input, and how much of it is tried: the curves of `robustness.py`.
+"""What goes wrong in a lift's input, and how much of it is tried: the curves of `experiments.robustness`.
 
-A disturbance turns a trial of the fixed protocol (`protocol.py`) into another one. What it draws at random
-is scaled by the level, so that the levels of a curve differ in nothing else.
+A disturbance turns a trial of the fixed protocol (`experiments.protocol`) into another one. What it draws at
+random is scaled by the level, so that the levels of a curve differ in nothing else.
 """
 
 import dataclasses
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
-from protocol import Trial, inside_picture
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
+from experiments.protocol import Trial, aimed_camera, inside_picture
 from lift2to3 import Camera
-from lift2to3.geometry.cameras import look_at
 from lift2to3.resample import resample_points
 from lift2to3.skeletons import INDEX
 
@@ -44,13 +42,13 @@ def with_bias(trial: Trial, sigma_px: float, draws: np.random.Generator) -> Tria
 
 
 def with_missing(trial: Trial, percent: float, draws: np.random.Generator) -> Trial:
-    """So many of all joints missing, each frame and joint by itself; more of them contain fewer."""
+    """This share of all joints missing, each frame and joint by itself; more of them contain fewer."""
     hidden = draws.random(trial.pixels.shape[:2]) < percent / 100
     return trial._replace(pixels=np.where(hidden[..., None], np.nan, trial.pixels))
 
 
 def without_legs(trial: Trial, percent: float, draws: np.random.Generator) -> Trial:
-    """Knees and all below hidden in so many of the frames, in runs: where a slow random curve is low."""
+    """Knees and all below hidden in this share of the frames, in runs: where a slow random curve is low."""
     curve = gaussian_filter1d(draws.standard_normal(len(trial.pixels)), OCCLUSION_S * trial.clip.fps)
     hidden = curve.argsort()[: round(percent / 100 * len(curve))]
     pixels = trial.pixels.copy()
@@ -59,7 +57,7 @@ def without_legs(trial: Trial, percent: float, draws: np.random.Generator) -> Tr
 
 
 def refocused(camera: Camera, percent: float) -> Camera:
-    """The camera with so much longer focal lengths."""
+    """The camera with focal lengths longer by this much."""
     factor = 1 + percent / 100
     return dataclasses.replace(camera, K=camera.K * np.array([[factor, 1, 1], [1, factor, 1], [1, 1, 1]]))
 
@@ -71,24 +69,13 @@ def tilted(camera: Camera, degrees: float) -> Camera:
 
 
 def raised(camera: Camera, cm: float) -> Camera:
-    """The camera so much higher above the floor."""
+    """The camera higher by this much above the floor."""
     return dataclasses.replace(camera, t=camera.t - camera.R @ np.array([0.0, 0.0, cm / 100]))
 
 
-def told(change: Callable[[Camera, float], Camera]) -> Disturb:
-    """The picture is the true camera's; the method is told of a changed one."""
+def wrong(change: Callable[[Camera, float], Camera]) -> Disturb:
+    """The picture is the true camera's; the method is given a changed one."""
     return lambda trial, level, _: trial._replace(camera=change(trial.camera, level))
-
-
-def picked(trial: Trial, frames: slice | np.ndarray) -> Trial:
-    """Some of a trial's frames, its camera as it was."""
-    clip = trial.clip
-    cut = clip._replace(
-        root_translation=clip.root_translation[frames], rotations=clip.rotations[frames],
-        points_world=clip.points_world[frames], contacts=clip.contacts[frames],
-    )  # fmt: skip
-    noise, missed = trial.noise_px[frames], trial.missed[frames]
-    return trial._replace(clip=cut, pixels=trial.pixels[frames], noise_px=noise, missed=missed)
 
 
 def filmed_at(trial: Trial, fps: float) -> Trial:
@@ -96,7 +83,7 @@ def filmed_at(trial: Trial, fps: float) -> Trial:
     own = trial.clip.fps
     count = int(np.floor((len(trial.pixels) - 1) / own * fps + 1e-6)) + 1
     points = resample_points(trial.clip.points_world.astype(float), own, fps, count).astype(np.float32)
-    trial = picked(trial, np.round(np.arange(count) / fps * own).astype(int))
+    trial = trial.at(np.round(np.arange(count) / fps * own).astype(int))
     clip = trial.clip._replace(fps=fps, points_world=points)
     return trial._replace(clip=clip, pixels=inside_picture(trial.camera, points))
 
@@ -104,15 +91,12 @@ def filmed_at(trial: Trial, fps: float) -> Trial:
 def standing_camera(
     middle: Float[np.ndarray, "2"], direction: Float[np.ndarray, "2"], distance_m: float, height_m: float
 ) -> Camera:
-    """A camera so far from a place on the floor, in that direction from it, aimed 0.9 m above it."""
+    """A camera at a distance from a place on the floor, in a direction from it, aimed 0.9 m above it."""
     away = direction / np.linalg.norm(direction)
     centre = np.array([*(middle + distance_m * away), height_m])
-    view = look_at(jnp.asarray(centre), jnp.asarray(np.array([*middle, AIM_M])))
-    rotation, _, unit = np.linalg.svd(np.asarray(view.cam_from_world, dtype=float))
-    R = rotation @ unit  # float32 → orthonormal in float64
     width, height = SIZE_PX
-    K = [[FOCAL_PX, 0, (width - 1) / 2], [0, FOCAL_PX, (height - 1) / 2], [0, 0, 1]]
-    return Camera(K, R, -R @ centre, SIZE_PX)
+    K = np.array([[FOCAL_PX, 0, (width - 1) / 2], [0, FOCAL_PX, (height - 1) / 2], [0, 0, 1]])
+    return aimed_camera(K, SIZE_PX, centre, np.array([*middle, AIM_M]))
 
 
 def filmed_from(trial: Trial, distance_m: float, height_m: float) -> Trial:
@@ -126,7 +110,7 @@ def filmed_from(trial: Trial, distance_m: float, height_m: float) -> Trial:
     away = np.flatnonzero(np.linalg.norm(pelvis - pelvis[middle], axis=-1) > WITHIN_M).tolist()
     first = max((frame + 1 for frame in away if frame < middle), default=0)
     last = min((frame for frame in away if frame > middle), default=len(pelvis))
-    trial = picked(trial, slice(first, last))
+    trial = trial.at(slice(first, last))
     camera = standing_camera(pelvis[middle], trial.camera.centre[:2] - pelvis[middle], distance_m, height_m)
     return trial._replace(camera=camera, pixels=inside_picture(camera, trial.clip.points_world))
 
@@ -157,9 +141,9 @@ CURVES: dict[str, Curve] = {
     "missing": Curve("Missing joints", "%", (0, 5, 10, 20, 40, 60), with_missing, accel=True),
     "legs": Curve("Legs hidden", "% of frames", (0, 20, 40, 60, 80, 100), without_legs, accel=True),
     "bias": Curve("Bias of each joint", "px", _PIXELS, with_bias),
-    "focal": Curve("Focal length told wrong", "%", _BOTH, told(refocused), "two-sided"),
-    "tilt": Curve("Tilt told wrong (+: upwards)", "°", (-5, -3, -1, 0, 1, 3, 5), told(tilted), "two-sided"),
-    "ground": Curve("Camera height told wrong (+: too high)", "cm", _BOTH, told(raised), "two-sided"),
+    "focal": Curve("Focal length told wrong", "%", _BOTH, wrong(refocused), "two-sided"),
+    "tilt": Curve("Tilt told wrong (+: upwards)", "°", (-5, -3, -1, 0, 1, 3, 5), wrong(tilted), "two-sided"),
+    "ground": Curve("Camera height told wrong (+: too high)", "cm", _BOTH, wrong(raised), "two-sided"),
     "fps": Curve("Frame rate", "fps", (10, 15, 24, 30, 60, 120), lambda t, x, _: filmed_at(t, x), "setting"),
     "distance": Curve(
         "Distance", "m", _DISTANCES, lambda t, x, _: filmed_from(t, x, HEIGHT_M), "setting"

@@ -1,12 +1,22 @@
-"""The page of `robustness.py`: its sentences and tables, every figure of them computed."""
+"""The page of `experiments.robustness`: its sentences and tables, every figure of them computed."""
 
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 import numpy as np
-from calibration import FRAMES, SIGMAS, expected_within
-from disturbances import AIM_M, CURVES, DISTANCE_M, FOCAL_PX, HEIGHT_M, SIZE_PX, WITHIN_M, Curve
+
+from experiments.robustness.calibration import FRAMES, SIGMAS, expected_within
+from experiments.robustness.disturbances import (
+    AIM_M,
+    CURVES,
+    DISTANCE_M,
+    FOCAL_PX,
+    HEIGHT_M,
+    SIZE_PX,
+    WITHIN_M,
+    Curve,
+)
 
 METRICS = {
     "pa_mpjpe": "PA-MPJPE mm", "mpjpe": "MPJPE mm", "abs_mpjpe": "Abs-MPJPE mm", "root_error": "root mm",
@@ -144,22 +154,22 @@ def calibration_part(cases: Mapping[str, list[Report]]) -> list[str]:
     return [*lines, ""]
 
 
-def heading(told: Report) -> list[str]:
+def heading(about: Report) -> list[str]:
     """What was measured, on what."""
-    size = {name: np.array(told[name]) for name in ("person_px", "distance_m", "camera_height_m", "frames")}
+    size = {name: np.array(about[name]) for name in ("person_px", "distance_m", "camera_height_m", "frames")}
     return [
         "# What goes wrong, and by how much",
         "",
-        "Written by `experiments/robustness.py`:",
+        "Written by `experiments.robustness`:",
         "",
         "```bash",
-        "python experiments/robustness.py --data data --cameras cameras.json --out robustness.json "
+        "python -m experiments.robustness --data data --cameras cameras.json --out robustness.json "
         "--docs docs",
         "```",
         "",
-        f"{len(told['clips'])} clips of the {told['split']} split, one camera of the fixed protocol each, "
+        f"{len(about['clips'])} clips of the {about['split']} split, one camera of the fixed protocol each, "
         f"{size['frames'].sum()} frames (at most {size['frames'].max()} a clip), weights "
-        f"`{told['weights']}`, seed {told['seed']}. SMPL-22 keypoints, ground truth but for the one "
+        f"`{about['weights']}`, seed {about['seed']}. SMPL-22 keypoints, ground truth but for the one "
         f"disturbance of a curve. In the median clip the person is {np.median(size['person_px']):.0f} px "
         f"tall ({size['person_px'].min():.0f}–{size['person_px'].max():.0f}), the camera "
         f"{np.median(size['distance_m']):.1f} m away and {np.median(size['camera_height_m']):.1f} m high. "
@@ -215,7 +225,7 @@ def page(results: Report) -> list[str]:
             "## Calibration of the reported spread",
             "",
             "Of the lifter. σ is `motion.spread`: the root of the expected square distance from the truth in "
-            "the world, fitted on training clips (`experiments/calibrate_spread.py`). How far a point is off "
+            "the world, fitted on training clips (`experiments.calibrate_spread`). How far a point is off "
             "beside the person's own hips is less: most of the error is where the whole person stands. The "
             "first row would be found if errors were normal along one line: "
             f"{along_rays(results[CALIBRATION])} of the square error in the world lies along the camera's "

@@ -1,9 +1,9 @@
 """What each idea of the foot lifter buys: the same short training without it, one row each.
 
-    python experiments/foot_ablation.py --data DIR --cameras cameras.json --run runs/foot_ablation
+    python -m experiments.feet.ablation --data DIR --cameras cameras.json --run runs/foot_ablation
 
 A row that is done is not trained again, and ``--only`` takes some rows: several processes may share the
-work. The table is of all rows that are done, on validation clips (`evaluate_feet.py`).
+work. The table is of all rows that are done, on validation clips (`experiments.feet.evaluate`).
 """
 
 import dataclasses
@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import tyro
-from evaluate_feet import ESTIMATED, Case, FootNoise, measure
-from evaluate_feet import Config as Evaluation
 from rich.console import Console
 from rich.table import Table
-from train_foot_lifter import Config as Training
-from train_foot_lifter import main as train
 
+from experiments.feet.evaluate import Config as Evaluation
+from experiments.feet.evaluate import measure
+from experiments.feet.scenes import ESTIMATED, Case, FootNoise
+from experiments.train import FootTraining
+from experiments.train import main as train
 from lift2to3.data.augment_body import FootTurnConfig
 from lift2to3.data.foot_detector import FootDetectorConfig
 from lift2to3.data.initial_feet import InitialErrorConfig
@@ -89,7 +90,7 @@ def train_and_score(name: str, config: Config) -> list[dict[str, Any]]:
         return json.loads(done.read_text())
     changes = ROWS[name]
     weights = train(
-        Training(
+        FootTraining(
             data=config.data,
             watch=(),
             run=folder,

@@ -1,16 +1,9 @@
-"""What each design choice buys: the same training and scoring, one row for each thing left out or changed.
-
-    python experiments/sweep.py --data DIR --cameras cameras.json --jobs 2 --write docs/ablation.md
-
-trains and scores every row of `sweep_rows.py`, several at once, and writes the table with its plot. Rows
-share what they have in common; what is done is not done again, and a training that was stopped goes on.
-``--size small`` takes about 90 core-minutes on a CPU; ``--size full`` is for GPUs: ``--gpus 0 1 2 3``, or
-``--launcher slurm --slurm=--gres=gpu:1 --slurm=--time=24:00:00``. ``--size smoke`` shows that every row runs.
-"""
+"""The sweep's tasks: what each does and depends on, and doing all that are left."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import time
@@ -18,16 +11,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import jax
-import numpy as np
 import tyro
-from evaluate import score
-from finetune_multiview import main as finetune
-from pretrain_2d import main as pretrain
-from protocol import load_rigs, trials
 from rich.console import Console
-from sweep_launch import run_inline, run_local, submit_slurm
-from sweep_report import write_report
-from sweep_rows import (
+
+from experiments.evaluate import finite_or_none, score
+from experiments.methods import quietly
+from experiments.protocol import evenly, load_rigs, trials
+from experiments.sweep.launch import run_inline, run_local, submit_slurm
+from experiments.sweep.report import write_report
+from experiments.sweep.rows import (
     ROWS,
     SIZES,
     Size,
@@ -41,11 +33,12 @@ from sweep_rows import (
     result_of,
     tasks_of,
 )
-
+from experiments.train import main as train
 from lift2to3 import Lifter
 from lift2to3.data.dataset import load_clips
 from lift2to3.disk_cache import use_disk_cache
 from lift2to3.metrics import combine
+from lift2to3.whole_file import whole_file
 
 NOISES = ("gt", "noisy")
 
@@ -58,14 +51,14 @@ class Config:
         data: a prepared folder with train and val splits.
         cameras: json list of real calibrations, for the evaluation.
         run: the folder of all runs, scores and logs; what is done there is not done again.
-        size: of models, trainings and evaluation (`sweep_rows.SIZES`).
+        size: of models, trainings and evaluation (`experiments.sweep.rows.SIZES`).
         only: these rows; all by default.
         steps: finetuning steps of one budget, in place of the size's.
         launcher: "local" starts a process a task, "slurm" a batch job a task, "inline" does one after
             the other in this process, "report" does nothing but write what is done.
         jobs: processes at once (local). On a CPU each gets its share of the cores.
         gpus: devices for them, one each; then ``jobs`` is their number.
-        slurm: options of every batch job, as in ``#SBATCH``.
+        slurm: options of every batch job, as in ``#SBATCH``; needs the ``sweep`` extra (submitit).
         write: the table as Markdown; its plot goes beside it as png.
         task: kind, row and seed: do this task alone. What launchers start.
     """
@@ -131,10 +124,10 @@ def check_unchanged(task: Task, config: Config) -> None:
     if there == asked:
         return
     differ = [k for k in sorted(there | asked) if there.get(k) != asked.get(k)]
-    told = "; ".join(f"{k}: {there.get(k)} there, {asked.get(k)} asked for" for k in differ[:3])
+    differences = "; ".join(f"{k}: {there.get(k)} there, {asked.get(k)} asked for" for k in differ[:3])
     more = f" and {len(differ) - 3} more" if len(differ) > 3 else ""
     raise ValueError(
-        f"{path.parent} holds a run of another configuration ({told}{more}); "
+        f"{path.parent} holds a run of another configuration ({differences}{more}); "
         "give another --run, or remove that folder"
     )
 
@@ -153,17 +146,14 @@ def score_row(task: Task, config: Config) -> list[dict[str, Any]]:
     assert before is not None
     trained = Lifter.from_pretrained(result_of(before, config.run))
     lifter = trained.changed(multiview=recipe.multiview)
-    clips = load_clips(config.data, "val")
-    count = min(len(clips), size.clips or len(clips))
-    clips = [clips[i] for i in np.linspace(0, len(clips) - 1, count).round().astype(int)]
-    every = list(trials(clips, load_rigs(config.cameras), size.cameras))
-    lift = lambda k, c: lifter.lift(k, c, steps=recipe.sampling_steps, feet=False)  # noqa: E731
+    clips = evenly(load_clips(config.data, "val"), size.clips)
+    chosen = list(trials(clips, load_rigs(config.cameras), size.cameras))
+    lift = quietly(lifter, steps=recipe.sampling_steps, feet=False)
     rows = []
     for skeleton in row.skeletons:
         for noise in NOISES:
-            scores = combine(score(lift, trial, skeleton, noise) for trial in every)
-            finite = {name: value if np.isfinite(value) else None for name, value in scores.items()}
-            rows.append({"skeleton": skeleton, "noise": noise, **finite})
+            scores = combine(score(lift, trial, skeleton, noise) for trial in chosen)
+            rows.append({"skeleton": skeleton, "noise": noise, **finite_or_none(scores)})
     return rows
 
 
@@ -189,21 +179,18 @@ def do(task: Task, config: Config) -> None:
     start = time.monotonic()
     try:
         match task.kind:
-            case "pretrain":
-                pretrain(training_of(task, config))
-            case "finetune":
-                finetune(training_of(task, config))
+            case "pretrain" | "finetune":
+                train(training_of(task, config))
             case "score":
                 scores = score_row(task, config)
-                part = result.with_suffix(".part")
-                part.write_text(json.dumps(scores, indent=1))
-                part.replace(result)
+                with whole_file(result) as part:
+                    part.write_text(json.dumps(scores, indent=1))
     except Exception as error:
         (folder / "failed.txt").write_text(f"{type(error).__name__}: {error}")
         raise
     finally:
         cost = {"seconds": time.monotonic() - start, "cores": _cores(), "device": jax.devices()[0].platform}
-        with (folder / "cost.jsonl").open("a") as log:  # a line for each time that it was gone on with
+        with (folder / "cost.jsonl").open("a") as log:  # a line each time it ran
             log.write(json.dumps(cost) + "\n")
 
 
@@ -212,7 +199,7 @@ def _cores() -> int:
 
 
 def command_of(task: Task, config: Config) -> list[str]:
-    """The arguments with which this script does one task."""
+    """The arguments with which ``experiments.sweep`` does one task."""
     return [
         "--data", str(config.data), "--cameras", str(config.cameras), "--run", str(config.run),
         "--size", config.size, *(["--steps", str(config.steps)] if config.steps is not None else []),
@@ -243,21 +230,14 @@ def main(config: Config) -> None:
     console.print(f"{len(tasks) - len(left)} of {len(tasks)} tasks are done in {config.run}")
     match config.launcher:
         case "inline":
-            run_inline(left, before, lambda task: do(task, config), console)
+            run_inline(left, before, functools.partial(do, config=config), console)
         case "local":
             run_local(left, before, commands, folders, config.jobs, config.gpus, console)
         case "slurm":
-            submit_slurm(left, before, commands, folders, config.run / "slurm", config.slurm, console)
+            submit_slurm(left, before, functools.partial(do, config=config), folders, config.slurm, console)
             console.print("when they are done, --launcher report writes the table")
             return
         case "report":
             pass
     asked = config.size if config.steps is None else f"{config.size} --steps {config.steps}"
     write_report(rows, size, config.run, asked, config.write, console)
-
-
-if __name__ == "__main__":
-    try:
-        main(tyro.cli(Config, description=__doc__))
-    except ValueError as error:
-        raise SystemExit(f"sweep: {error}") from error

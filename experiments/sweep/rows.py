@@ -8,9 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from finetune_multiview import Config as Finetuning
-from pretrain_2d import Config as Pretraining
-
+from experiments.train import Finetuning, Pretraining
 from lift2to3.data.detector_noise import NoiseConfig
 from lift2to3.data.windows import WindowConfig
 from lift2to3.models.denoiser import DenoiserConfig
@@ -28,7 +26,7 @@ class Recipe:
         model, multiview, noise: of pretraining, finetuning and lifting.
         budgets: finetuning steps, in the size's budgets.
         pretrained: finetuned from a G_2D; else from scratch.
-        pretrain_every, finetune_every: every so-manieth training subject is seen; 1 is all.
+        pretrain_every, finetune_every: every nth training subject is seen; 1 is all.
         sampling_steps: DDIM steps of lifting.
     """
 
@@ -48,7 +46,7 @@ class Row(NamedTuple):
     Attributes:
         changes: of the full `Recipe`, by `override`.
         seeds: how many, from 0.
-        against: the row that its differences are told from.
+        against: the row that its differences are from.
         skeletons: 2D formats it is scored on.
     """
 
@@ -114,7 +112,7 @@ class Size:
         curve_points: how often a finetuning's validation error is logged.
         watch_windows: windows it is of.
         clips, cameras: of the validation protocol; None is every clip.
-        seeds: at most so many of each row.
+        seeds: at most this many of each row.
     """
 
     model: DenoiserConfig
@@ -152,8 +150,8 @@ SIZES: dict[SizeName, Size] = {
     ),
     "full": Size(
         DenoiserConfig(),
-        (WindowConfig(frames=64, batch=64), Pretraining(Path()).loop.optimiser),
-        (WindowConfig(frames=64, batch=16), Finetuning(Path()).loop.optimiser),
+        (WindowConfig(frames=64, batch=64), Pretraining.loop.optimiser),
+        (WindowConfig(frames=64, batch=16), Finetuning.loop.optimiser),
         curve_points=50,
     ),
 }  # fmt: skip
@@ -200,10 +198,10 @@ def pretraining_of(recipe: Recipe) -> Recipe:
 
 
 def pretraining_config(row: str, seed: int, size: Size, data: Path, run: Path) -> Pretraining:
-    """The run of `pretrain_2d.py` for a row."""
+    """A row's pretraining."""
     recipe = pretraining_of(recipe_of(row, size))
     windows, optimiser = size.pretraining
-    every = max(1, optimiser.steps // 4)
+    interval = max(1, optimiser.steps // 4)
     return Pretraining(
         data=data,
         every_subject=recipe.pretrain_every,
@@ -211,18 +209,18 @@ def pretraining_config(row: str, seed: int, size: Size, data: Path, run: Path) -
         model=recipe.model,
         windows=windows,
         loss=LossConfig(multiview=recipe.multiview, noise=recipe.noise),
-        loop=LoopConfig(optimiser, checkpoint_every=every, seed=seed),
+        loop=LoopConfig(optimiser, checkpoint_every=interval, seed=seed),
     )
 
 
 def finetuning_config(
     row: str, seed: int, size: Size, data: Path, run: Path, pretrained: Path | None
 ) -> Finetuning:
-    """The run of `finetune_multiview.py` for a row."""
+    """A row's finetuning."""
     recipe = finetuning_of(recipe_of(row, size))
     windows, optimiser = size.finetuning
     optimiser = dataclasses.replace(optimiser, steps=recipe.budgets * optimiser.steps)
-    every = max(1, optimiser.steps // size.curve_points)
+    interval = max(1, optimiser.steps // size.curve_points)
     return Finetuning(
         data=data,
         every_subject=recipe.finetune_every,
@@ -235,7 +233,7 @@ def finetuning_config(
         windows=windows,
         loss=LossConfig(multiview=recipe.multiview, noise=recipe.noise),
         loop=LoopConfig(
-            optimiser, log_every=every, validate_every=every, checkpoint_every=4 * every, seed=seed
+            optimiser, log_every=interval, validate_every=interval, checkpoint_every=4 * interval, seed=seed
         ),
     )
 

@@ -1,4 +1,4 @@
-"""The picture of `robustness.py`: a panel a curve, then accelerations, then the calibration."""
+"""The picture of `experiments.robustness`: a panel a curve, then accelerations, then the calibration."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from calibration import FRAMES, GROUPS, SIGMAS, expected_within
-from disturbances import CURVES, Curve
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from robustness_page import CALIBRATION, measured, metric_title
 
+from experiments.robustness.calibration import FRAMES, GROUPS, SIGMAS, expected_within
+from experiments.robustness.disturbances import CURVES, Curve
+from experiments.robustness.page import CALIBRATION, measured, metric_title
 from lift2to3.whole_file import whole_file
 
 Report = dict[str, Any]

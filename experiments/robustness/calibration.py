@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from methods import Lift
-from protocol import Noise, Trial
 from rich.console import Console
 from rich.progress import track
 from scipy.stats import chi2, rankdata
 
+from experiments.methods import Lift
+from experiments.protocol import Noise, Trial
 from lift2to3.skeletons import SMPL_22, get_skeleton
 
 FORMAT = "smpl22"
@@ -30,7 +30,7 @@ Row = dict[str, Any]
 
 
 def expected_within(sigmas: float) -> float:
-    """The share of points within so many σ of the truth if errors were normal along one line.
+    """The share of points within this many σ of the truth if errors were normal along one line.
 
     Errors in the world nearly are on a line, the camera's ray; and σ is `Motion.spread`, the root of the
     expected square distance. So it is the familiar 68 % within 1 σ and 95 % within 2 σ.
@@ -79,7 +79,7 @@ def rank_correlation(error: Float[np.ndarray, " n"], spread: Float[np.ndarray, "
     return float(np.corrcoef(rankdata(error), rankdata(spread))[0, 1])
 
 
-def calibrate(lift: Lift, every: Sequence[Trial], noise: Noise, what: str = "calibration") -> list[Row]:
+def calibrate(lift: Lift, chosen: Sequence[Trial], noise: Noise, what: str = "calibration") -> list[Row]:
     """A row for each frame of reference and joint group.
 
     Beside the `calibration` a row has ``along_ray``: the share of the square error in the camera's direction.
@@ -87,7 +87,7 @@ def calibrate(lift: Lift, every: Sequence[Trial], noise: Noise, what: str = "cal
     rows = get_skeleton(FORMAT).rows
     hips = [SMPL_22.index("left_hip"), SMPL_22.index("right_hip")]
     offs, spreads, rays = [], [], []
-    for trial in track(every, what, transient=True, console=Console(stderr=True)):
+    for trial in track(chosen, what, transient=True, console=Console(stderr=True)):
         motion = lift(trial.keypoints(FORMAT, noise), trial.camera)
         offs.append(motion.joints_world[:, rows].astype(float) - trial.clip.points_world[:, rows])
         spreads.append(motion.spread[:, rows].astype(float))

@@ -5,24 +5,31 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from sweep_rows import (
+
+from experiments.sweep.plot import draw
+from experiments.sweep.results import (
+    Curve,
+    Result,
+    cost_of,
+    curve_of,
+    result_at,
+    share_of_steps,
+)
+from experiments.sweep.rows import (
     POINTMAP_PAIRS,
     ROWS,
     Size,
     Task,
     finetuning_config,
-    folder_of,
     needs,
     recipe_of,
-    result_of,
     seeds_of,
 )
-
 from lift2to3.data.windows import WindowConfig
 from lift2to3.training.state import OptimiserConfig
 from lift2to3.whole_file import whole_file
@@ -32,62 +39,6 @@ SHOWN = {
     "root_error": "root", "accel": "accel",
 }  # fmt: skip
 _COMPARED = ("mpjpe", "abs_mpjpe")
-
-Curve = list[tuple[int, float]]
-"""(step, validation root error in mm) as logged."""
-
-
-class Result(NamedTuple):
-    """What is known of a row at one seed: its scores per format and noise, or why there are none."""
-
-    scores: dict[tuple[str, str], dict[str, float | None]]
-    missing: str | None
-
-
-def result_at(row: str, seed: int, size: Size, run: Path) -> Result:
-    """A row's scores at a seed, or what became of them."""
-    task: Task | None = Task("score", row, seed)
-    path = result_of(task, run)
-    if path.exists():
-        scores = json.loads(path.read_text())
-        return Result({(one["skeleton"], one["noise"]): one for one in scores}, None)
-    while task is not None:
-        marker = folder_of(task, run) / "failed.txt"
-        if marker.exists():
-            return Result({}, f"failed ({task}): {marker.read_text()}")
-        task = needs(task, size)
-    return Result({}, "not done")
-
-
-def _json_lines(path: Path) -> list[dict[str, Any]]:
-    """What a file holds, a line each; nothing if it is not there."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def cost_of(task: Task | None, run: Path) -> tuple[float, str]:
-    """Minutes that a task took, over all times that it was gone on with, and on what."""
-    lines = [] if task is None else _json_lines(folder_of(task, run) / "cost.jsonl")
-    if not lines:
-        return 0.0, "–"
-    cores, device = lines[-1]["cores"], lines[-1]["device"]
-    where = f"{cores} core{'s' * (cores != 1)}" if device == "cpu" else device
-    return sum(line["seconds"] for line in lines) / 60, where
-
-
-def curve_of(row: str, seed: int, size: Size, run: Path) -> Curve:
-    """The validation root error of a row's finetuning, step by step; empty where there is no log."""
-    task = needs(Task("score", row, seed), size)
-    lines = [] if task is None else _json_lines(folder_of(task, run) / "metrics.jsonl")
-    error = "val_val_root_error"
-    # a run that was stopped and gone on with logs some steps twice: the later ones count
-    return sorted({line["step"]: line[error] for line in lines if error in line}.items())
-
-
-def share_of_steps(with_it: Curve, without: Curve) -> float | None:
-    """At what share of its steps the first curve reaches the second one's last error; None: never."""
-    goal = without[-1][1]
-    reached = [step for step, error in with_it if error <= goal]
-    return reached[0] / with_it[-1][0] if reached else None
 
 
 def mean_and_spread(values: Sequence[float]) -> str:
@@ -102,7 +53,7 @@ def _finite(values: Sequence[float | None]) -> list[float]:
 
 def table_lines(rows: Sequence[str], size: Size, run: Path) -> list[list[str]]:
     """The table as text, a header first: a line per row and format."""
-    every = {row: [result_at(row, seed, size, run) for seed in seeds_of(row, size)] for row in ROWS}
+    results = {row: [result_at(row, seed, size, run) for seed in seeds_of(row, size)] for row in ROWS}
     header = ["row", "2D", "seeds"]
     header += [f"{name}, {noise}" for noise in ("gt", "noisy") for name in SHOWN.values()]
     header += ["against", *(f"Δ {SHOWN[name]}, gt" for name in _COMPARED), "steps", "minutes", "on"]
@@ -116,7 +67,7 @@ def table_lines(rows: Sequence[str], size: Size, run: Path) -> list[list[str]]:
         minutes = shared or f"{np.mean([minutes for minutes, _ in costs]):.1f}"
         cost = [f"{config.loop.optimiser.steps}", minutes, costs[0][1]]
         for skeleton in ROWS[row].skeletons:
-            done = [result for result in every[row] if result.missing is None]
+            done = [result for result in results[row] if result.missing is None]
             cells = []
             for noise in ("gt", "noisy"):
                 for name in SHOWN:
@@ -124,11 +75,11 @@ def table_lines(rows: Sequence[str], size: Size, run: Path) -> list[list[str]]:
                     cells.append(mean_and_spread(values) if values else "–")
             other = ROWS[row].against if row != "full" else ""
             changes = [
-                _change(every[row], every[other], skeleton, name) if other else "" for name in _COMPARED
+                _change(results[row], results[other], skeleton, name) if other else "" for name in _COMPARED
             ]
             count = len(seeds_of(row, size))
             seeds = f"{len(done)}" if len(done) == count else f"{len(done)} of {count}"
-            if any((result.missing or "").startswith("failed") for result in every[row]):
+            if any((result.missing or "").startswith("failed") for result in results[row]):
                 seeds += ", failed"
             lines.append([row, skeleton, seeds, *cells, other, *changes, *cost])
     return lines
@@ -189,7 +140,7 @@ def _whole(curve: Curve, row: str, size: Size) -> bool:
 _PAGE = """\
 # What each design choice buys
 
-Written by `experiments/sweep.py --size {size_name}`; its rows are defined in `experiments/sweep_rows.py`.
+Written by `experiments.sweep --size {size_name}`; its rows are defined in `experiments/sweep/rows.py`.
 
 Every row is the same model, training and scoring but for what its name says. Model: {depth} blocks × {width}.
 Pretraining: {pretraining}. Finetuning: {finetuning} (“twice the steps”: twice as many).
@@ -244,48 +195,8 @@ def markdown(rows: Sequence[str], size: Size, size_name: str, run: Path, plot: s
     )
 
 
-def _section(title: str, items: Sequence[str]) -> str:
-    return f"## {title}\n\n" + "".join(f"- {item}\n" for item in items) + "\n" if items else ""
-
-
 def _length(windows: WindowConfig, optimiser: OptimiserConfig) -> str:
     return f"{optimiser.steps} steps of {windows.batch} windows of {windows.frames} frames"
-
-
-def draw(rows: Sequence[str], size: Size, run: Path, path: Path) -> None:
-    """The plot: each row's MPJPE and Abs-MPJPE, a dot a seed, and the convergence curves."""
-    from matplotlib.figure import Figure
-
-    pairs = len(POINTMAP_PAIRS)
-    figure = Figure(figsize=(11, 0.28 * len(rows) + 5), layout="constrained")
-    grid = figure.add_gridspec(2, 2 * pairs, height_ratios=[0.28 * len(rows) + 1, 3.2])
-    for k, name in enumerate(("mpjpe", "abs_mpjpe")):
-        axes = figure.add_subplot(grid[0, k * pairs : (k + 1) * pairs])
-        for height, row in enumerate(rows):
-            for seed in seeds_of(row, size):
-                scores = result_at(row, seed, size, run).scores
-                for noise, colour in (("gt", "tab:blue"), ("noisy", "tab:orange")):
-                    value = scores.get(("smpl22", noise), {}).get(name)
-                    if value is not None:
-                        label = noise if (height, seed) == (0, 0) else None
-                        axes.plot(value, height, "o", color=colour, markersize=4, label=label)
-        axes.set(xlabel=f"{SHOWN[name]}, mm", ylim=(len(rows) - 0.5, -0.5))
-        axes.set_yticks(range(len(rows)), rows if k == 0 else [""] * len(rows))
-        axes.grid(alpha=0.3)
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend()
-    for k, pair in enumerate(POINTMAP_PAIRS):
-        axes = figure.add_subplot(grid[1, 2 * k : 2 * k + 2])
-        for row, colour in zip(pair, ("tab:blue", "tab:red"), strict=True):
-            for seed in seeds_of(row, size):
-                curve = curve_of(row, seed, size, run)
-                label = row if seed == 0 else None
-                axes.plot(*np.array(curve).reshape(-1, 2).T, color=colour, label=label, linewidth=1)
-        axes.set(xlabel="step", ylabel="validation root error, mm" if k == 0 else "")
-        axes.grid(alpha=0.3, which="both")
-        axes.legend(fontsize="small")
-    with whole_file(path) as part:
-        figure.savefig(part, dpi=110, format="png")
 
 
 def write_report(

@@ -1,6 +1,6 @@
 """What feet are like before anything refines them: how level mocap's stand, how far off a lift's are.
 
-    python experiments/measure_feet.py --data DIR --cameras cameras.json
+    python -m experiments.feet.measure --data DIR --cameras cameras.json
 
 The first says how much "a standing foot is level" is worth, the second how large the errors are that the foot
 lifter is trained on (`lift2to3.data.initial_feet.InitialErrorConfig`).
@@ -14,22 +14,20 @@ from typing import Final, Literal
 import numpy as np
 import tyro
 from jaxtyping import Float
-from protocol import load_rigs, trials
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
+from experiments.feet.scenes import ANKLES, KNEES, SOLES, posed
+from experiments.methods import quietly
+from experiments.protocol import evenly, load_rigs, trials
 from lift2to3 import BodyMotion, Lifter, fit_body
-from lift2to3.body import pose_body
 from lift2to3.data.body_rotations import body_motion
 from lift2to3.data.dataset import load_clips
 from lift2to3.data.mocap import MocapClip
-from lift2to3.skeletons import INDEX
 
-_KNEES, _ANKLES = ([INDEX[f"left_{joint}"], INDEX[f"right_{joint}"]] for joint in ("knee", "ankle"))
-_SOLES = [[INDEX[f"{side}_{point}"] for point in ("heel", "big_toe")] for side in ("left", "right")]
 _WANDER_S: Final = 0.17
 """Deviation of the Gaussian that parts what changes within a second from what changes frame to frame."""
 
@@ -42,18 +40,13 @@ class Config:
         data: a prepared folder with that split.
         cameras: json list of real calibrations.
         split: which clips; skating and uneven floors are left out.
-        limit: lifts of so many clips, evenly chosen.
+        limit: lifts of at most this many clips, evenly chosen.
     """
 
     data: Path
     cameras: Path
     split: Literal["train", "val"] = "train"
     limit: int = 40
-
-
-def frames_of(body: BodyMotion) -> Float[np.ndarray, "time 22 3 3"]:
-    """The joints' frames in the world."""
-    return np.asarray(pose_body(body.rest_offsets, body.rotations, body.root_translation)[0])
 
 
 def standing_tilt(bodies: Sequence[BodyMotion]) -> tuple[float, float]:
@@ -64,8 +57,8 @@ def standing_tilt(bodies: Sequence[BodyMotion]) -> tuple[float, float]:
     """
     angles, constant = [], []
     for body in bodies:
-        frames, points = map(np.asarray, pose_body(body.rest_offsets, body.rotations, body.root_translation))
-        for ankle, sole in zip(_ANKLES, _SOLES, strict=True):
+        frames, points = posed(body)
+        for ankle, sole in zip(ANKLES, SOLES[:, :2], strict=True):
             moved = np.linalg.norm(np.diff(points[:, sole], axis=0), axis=-1) * body.fps / 30
             up = frames[1:][(moved < 0.005).all(1), ankle, 2]  # the world's, in the foot's frame
             if len(up) > 10:
@@ -82,8 +75,8 @@ def error_parts(
 
     Degrees in the joint's own frame, of all three axes together: the units of `InitialErrorConfig`.
     """
-    turns = Rotation.from_matrix((true.swapaxes(-1, -2) @ found).reshape(-1, 3, 3)).as_rotvec(degrees=True)
-    error = turns.reshape(*true.shape[:2], 3)
+    vectors = Rotation.from_matrix((true.swapaxes(-1, -2) @ found).reshape(-1, 3, 3)).as_rotvec(degrees=True)
+    error = vectors.reshape(*true.shape[:2], 3)
     held = error.mean(0, keepdims=True)
     wander = gaussian_filter1d(error - held, _WANDER_S * fps, axis=0, mode="nearest")
     return np.array([np.sqrt((part**2).sum(-1).mean()) for part in (held, wander, error - held - wander)])
@@ -92,15 +85,15 @@ def error_parts(
 def lift_errors(clips: Sequence[MocapClip], config: Config) -> Table:
     """How far shins and, on them, ankles of unrefined lifts are off: medians of clips."""
     table = Table("2D", "joint", "held °", "within a second °", "frame to frame °")
-    every = list(trials(clips, load_rigs(config.cameras), 1))
-    lifter = Lifter.from_pretrained()
+    chosen = list(trials(clips, load_rigs(config.cameras), 1))
+    lift = quietly(Lifter.from_pretrained(), feet=False)
     for noise in ("gt", "noisy"):
         parts = []
-        for trial in track(every, f"lifts, {noise}", console=Console(stderr=True)):
-            lifted = lifter.lift(trial.keypoints("halpe26", noise), trial.camera, feet=False)
-            found, true = (frames_of(body) for body in (fit_body(lifted), body_motion(trial.clip)))
-            shins = found[:, _KNEES], true[:, _KNEES]
-            ankles = [x[:, _KNEES].swapaxes(-1, -2) @ x[:, _ANKLES] for x in (found, true)]
+        for trial in track(chosen, f"lifts, {noise}", console=Console(stderr=True)):
+            lifted = lift(trial.keypoints("halpe26", noise), trial.camera)
+            found, true = (posed(body)[0] for body in (fit_body(lifted), body_motion(trial.clip)))
+            shins = found[:, KNEES], true[:, KNEES]
+            ankles = [x[:, KNEES].swapaxes(-1, -2) @ x[:, ANKLES] for x in (found, true)]
             parts.append([error_parts(*pair, fps=trial.clip.fps) for pair in (shins, ankles)])
         for joint, sizes in zip(("shin", "ankle on it"), np.median(parts, axis=0), strict=True):
             table.add_row(noise, joint, *(f"{size:.1f}" for size in sizes))
@@ -113,8 +106,7 @@ def main(config: Config) -> None:
     level = [clip for clip in clips if clip.contacts_trusted]
     tilt = standing_tilt([body_motion(clip) for clip in level])
     print("standing feet are {:.1f}° off level, {:.1f}° of it constant".format(*tilt))
-    chosen = np.linspace(0, len(level) - 1, min(config.limit, len(level))).round().astype(int)
-    Console(width=110).print(lift_errors([level[i] for i in chosen], config))
+    Console(width=110).print(lift_errors(evenly(level, config.limit), config))
 
 
 if __name__ == "__main__":

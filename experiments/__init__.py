@@ -1,0 +1,1 @@
+"""Training and evaluation, run from the root of the repository: ``python -m experiments.evaluate``."""

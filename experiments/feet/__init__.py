@@ -1,0 +1,1 @@
+"""Refined feet measured: ``python -m experiments.feet.evaluate``, ``.ablation`` and ``.measure``."""

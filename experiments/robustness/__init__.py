@@ -1,0 +1,1 @@
+"""How errors grow with what goes wrong in the input: ``python -m experiments.robustness``."""

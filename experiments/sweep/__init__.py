@@ -1,0 +1,1 @@
+"""What each design choice buys: the ablation sweep, ``python -m experiments.sweep``."""
