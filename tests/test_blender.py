@@ -21,10 +21,10 @@ from moving_body import moving_body, posed
 from scipy.spatial.transform import Rotation
 
 from lift2to3.body import BODY_JOINTS
-from lift2to3.formats.motions.bvh_write import write_bvh
+from lift2to3.formats.motions.bvh import write_bvh
 from lift2to3.formats.motions.figure_mesh import figure_mesh, rest_positions
+from lift2to3.formats.motions.file_axes import Y_UP_FROM_WORLD
 from lift2to3.formats.motions.glb import write_glb
-from lift2to3.formats.motions.joint_tree import Y_UP_FROM_WORLD
 
 pytestmark = pytest.mark.blender
 

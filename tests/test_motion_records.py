@@ -122,7 +122,7 @@ def test_the_file_names_its_fields_and_leaves_no_litter(tmp_path):
     assert path == tmp_path / "walk.take2.npz"
     assert list(tmp_path.iterdir()) == [path]
     arrays = load_arrays(path)
-    assert set(arrays) == {"joints_world", "joint_names", "fps", "valid", "spread", "frame"}
+    assert set(arrays) == {"joints_world", "joint_names", "fps", "valid", "spread", "warnings", "frame"}
     assert str(arrays["frame"]) == "world, z up, metres"
 
 
@@ -185,8 +185,8 @@ def test_a_bit_flip_is_refused(tmp_path):
         ({"joint_names": CANONICAL[:3]}, "with 3 joint names; wanted"),
         ({"joints_world": np.zeros((4, 38))}, r"joints_world is \(4, 38\)"),
         ({"valid": np.ones((3, 38), bool)}, r"valid \(3, 38\) and spread \(4, 38\) must be \(4, 38\)"),
-        ({"fps": np.zeros(2)}, r"fps is \[0.0, 0.0\]; wanted one number above 0"),
-        ({"fps": -1.0}, r"fps is -1.0; wanted one number above 0"),
+        ({"fps": np.zeros(2)}, r"fps is \[0.0, 0.0\]; wanted frames per second above 0"),
+        ({"fps": -1.0}, r"fps is -1.0; wanted frames per second above 0"),
     ],
 )
 def test_a_motion_file_with_wrong_fields_is_refused(tmp_path, change, message):

@@ -13,13 +13,13 @@ from typing import Final, Literal, assert_never, get_args
 
 import numpy as np
 
+from lift2to3.array_files import array_names
 from lift2to3.body import pose_body
 from lift2to3.fit.fit_smpl import fit_smpl, joints_at_rest
 from lift2to3.formats.motions.amass import Model, write_smpl_npz
 from lift2to3.formats.motions.figure_mesh import SkinnedMesh
-from lift2to3.formats.motions.joint_tree import METRES, Unit, UpAxis, check_body
-from lift2to3.formats.motions.marker_points import check_points
-from lift2to3.motion import BodyMotion, Motion, load_arrays, load_body_motion, load_motion
+from lift2to3.formats.motions.file_axes import METRES, Unit, UpAxis
+from lift2to3.motion import BodyMotion, Motion, check_body, check_points, load_body_motion, load_motion
 from lift2to3.skeletons import CANONICAL
 from lift2to3.smpl import BodyModel, load_body_model
 
@@ -96,7 +96,7 @@ def export(
     if any(name in OF_ROTATIONS for name in chosen):
         body = body_of(motion, progress)
         check_body(body)
-        _say_what_is_filled(body, chosen)
+        _warn_filled(body, chosen)
     if any(name not in OF_ROTATIONS for name in chosen):
         points = points_of(motion)
         check_points(points)
@@ -130,7 +130,7 @@ def as_formats(names: Sequence[str]) -> tuple[Format, ...]:
     return tuple(name for asked in dict.fromkeys(names) for name in FORMATS if name == asked)
 
 
-def _say_what_is_filled(body: BodyMotion, formats: Sequence[Format]) -> None:
+def _warn_filled(body: BodyMotion, formats: Sequence[Format]) -> None:
     lost = int(np.count_nonzero(~body.valid))
     if lost:
         names = ", ".join(name for name in formats if name in OF_ROTATIONS)
@@ -182,7 +182,7 @@ def _write_body(
 ) -> None:
     # a writer is imported when it is used: the command line need not wait for the others
     if name == "bvh":
-        from lift2to3.formats.motions.bvh_write import write_bvh
+        from lift2to3.formats.motions.bvh import write_bvh
 
         write_bvh(path, body, up or USUAL_UP[name], METRES[unit])
     elif name == "glb":
@@ -257,4 +257,4 @@ def read_motion_file(path: str | Path) -> Motion | BodyMotion:
         ValueError: neither.
         FileNotFoundError: there is no such file.
     """
-    return load_body_motion(path) if "rotations" in load_arrays(path) else load_motion(path)
+    return load_body_motion(path) if "rotations" in array_names(path) else load_motion(path)

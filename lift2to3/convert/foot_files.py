@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
+from lift2to3.array_files import array_names
 from lift2to3.convert.read_body import read_body
 from lift2to3.fit.fit_body import fit_body
 from lift2to3.geometry.cameras import Camera, View
-from lift2to3.motion import BodyMotion, Keypoints, load_arrays, load_motion
+from lift2to3.motion import BodyMotion, Keypoints, load_motion
 from lift2to3.pipeline.refine_feet import check_keypoints
 
 
@@ -73,5 +74,4 @@ def read_seen_body(
 
 
 def _holds_points(path: str | Path) -> bool:
-    path = Path(path)
-    return path.suffix == ".npz" and path.is_file() and "joints_world" in load_arrays(path)
+    return Path(path).is_file() and "joints_world" in array_names(path)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from lift2to3.body import BODY_JOINTS, JOINT_PARENTS, REFERENCE_LEG_M, leg_length
-from lift2to3.formats.motions.joint_tree import TIPS
+from lift2to3.formats.motions.file_axes import TIPS
 from lift2to3.skeletons import INDEX
 
 _RADIUS_M: Final[Mapping[str, float]] = {
