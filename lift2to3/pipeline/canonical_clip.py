@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.signal import savgol_filter
@@ -82,8 +81,7 @@ def canonical_clip(keypoints: Keypoints, camera: Camera, config: MultiViewConfig
     n, confidence = canonical_observations(keypoints, camera)
     check_setup(camera, n, confidence)
     n, confidence = resample_observations(n, confidence, keypoints.fps, MODEL_FPS)
-    view = View(jnp.asarray(camera.R), jnp.asarray(camera.t))
-    frame, view = jax.device_get(_frame_of(view, config))
+    frame, view = jax.device_get(_frame_of(camera.view, config))
     return CanonicalClip(frame, view, n.astype(np.float32), confidence.astype(np.float32))
 
 
