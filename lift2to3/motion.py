@@ -49,7 +49,8 @@ class Keypoints(NamedTuple):
 
     def __repr__(self) -> str:
         """One line; so are the other records'."""
-        missing = 100 * float(np.mean(np.asarray(self.confidence) <= 0))
+        unseen = np.asarray(self.confidence) <= 0
+        missing = 100 * np.count_nonzero(unseen) / max(unseen.size, 1)
         return f"Keypoints({_length(self.xy_px, self.fps)}, {self.skeleton.name}, {missing:.0f} % missing)"
 
 

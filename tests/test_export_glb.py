@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 from written_files import COMPONENTS, ITEMS, read_glb, read_glb_clip
 
 from lift2to3.body import BODY_JOINTS
-from lift2to3.formats.motions.figure_mesh import SkinnedMesh, figure_mesh, rest_positions, skinned
+from lift2to3.formats.motions.figure_mesh import SkinnedMesh, figure_mesh, rest_positions
 from lift2to3.formats.motions.glb import write_glb
 
 
@@ -117,13 +117,13 @@ def test_the_figure_is_closed_and_its_faces_look_outwards() -> None:
     assert (np.einsum("ti,ti->t", np.cross(b - a, c - a), normals) > 0).all()
     edges = np.sort(mesh.triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
     assert (np.unique(edges, axis=0, return_counts=True)[1] == 2).all()
-    near = np.linalg.norm(mesh.positions - rest_positions(offsets)[mesh.joints], axis=1)
+    near = np.linalg.norm(mesh.positions - rest_positions(offsets)[mesh.joints[:, 0]], axis=1)
     assert near.max() < 0.55
 
 
 def blended_mesh(copies: int = 1) -> SkinnedMesh:
     """The figure's vertices shared among four joints at random."""
-    mesh = skinned(figure_mesh(np.asarray(moving_body(40).rest_offsets, float)))
+    mesh = figure_mesh(np.asarray(moving_body(40).rest_offsets, float))
     draw = np.random.default_rng(0)
     vertices = copies * len(mesh.positions)
     joints = np.argsort(draw.random((vertices, len(BODY_JOINTS))), axis=1)[:, :4]

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+import lift2to3 as l23
 from lift2to3.formats.cameras.read import read_camera, write_camera
 from lift2to3.formats.keypoints.one_person import follow_one_person
 from lift2to3.formats.keypoints.read import read_keypoints, write_keypoints
@@ -55,6 +56,14 @@ def same(a: Keypoints, b: Keypoints) -> None:
 def test_keypoints_come_back_exactly(tmp_path: Path, keypoints: Keypoints, ending: str) -> None:
     same(read_keypoints(write_keypoints(keypoints, tmp_path / f"walk{ending}")), keypoints)
     assert [file.name for file in tmp_path.iterdir()] == [f"walk{ending}"]  # no temporary file stays
+
+
+@pytest.mark.parametrize("ending", [".npz", ".json"])
+def test_records_save_themselves(tmp_path: Path, keypoints: Keypoints, camera: Camera, ending: str) -> None:
+    same(l23.read_keypoints(keypoints.save(tmp_path / "new" / f"walk{ending}")), keypoints)
+    same_camera(l23.read_camera(camera.save(tmp_path / "new" / f"camera{ending}")), camera)
+    same(l23.read_keypoints(l23.write_keypoints(keypoints, tmp_path / f"walk{ending}")), keypoints)
+    same_camera(l23.read_camera(l23.write_camera(camera, tmp_path / f"camera{ending}")), camera)
 
 
 def test_keypoints_of_ones_own_format_come_back(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, Literal, assert_never, get_args
+from typing import Final, Literal, get_args
 
 import numpy as np
 
@@ -78,7 +78,7 @@ def export(
 
     Raises:
         ValueError: an unknown format, unit or mesh, a motion that cannot be written, a body model that
-            is none or another than the formats ask for, or anny is not installed.
+            cannot be read or is not the one that the formats ask for, or anny is not installed.
         OSError: the folder cannot be written.
     """
     chosen = as_formats(formats)
@@ -107,12 +107,13 @@ def export(
     written = []
     for name in chosen:
         path = folder / f"{stem}{ENDINGS[name]}"
+        axis = up or USUAL_UP.get(name, "y")
         if name in OF_ROTATIONS:
             assert body is not None
-            _write_body(path, name, body, up, unit, model, skin)
+            _write_body(path, name, body, axis, unit, model, skin)
         else:
             assert points is not None
-            _write_points(path, name, points, up, unit)
+            _write_points(path, name, points, axis, unit)
         written.append(path)
     return written
 
@@ -172,19 +173,14 @@ def _write_smpl(path: Path, body: BodyMotion, kind: Model, model: BodyModel | No
 
 
 def _write_body(
-    path: Path,
-    name: Format,
-    body: BodyMotion,
-    up: UpAxis | None,
-    unit: Unit,
-    model: BodyModel | None,
+    path: Path, name: Format, body: BodyMotion, up: UpAxis, unit: Unit, model: BodyModel | None,
     skin: SkinnedMesh | None,
-) -> None:
+) -> None:  # fmt: skip
     # a writer is imported when it is used: the command line need not wait for the others
     if name == "bvh":
         from lift2to3.formats.motions.bvh import write_bvh
 
-        write_bvh(path, body, up or USUAL_UP[name], METRES[unit])
+        write_bvh(path, body, up, METRES[unit])
     elif name == "glb":
         from lift2to3.formats.motions.glb import write_glb
 
@@ -193,35 +189,25 @@ def _write_body(
         from lift2to3.formats.motions.mot import write_mot
 
         write_mot(path, body)
-    elif name == "amass" or name == "smpl":
+    else:
+        assert name == "amass" or name == "smpl", f"{name} holds points"
         _write_smpl(path, body, _MODELS[name], model)
-    elif name == "trc" or name == "c3d" or name == "csv" or name == "json":
-        raise AssertionError(f"{name} holds points")
-    else:
-        assert_never(name)
 
 
-def _write_points(path: Path, name: Format, points: Motion, up: UpAxis | None, unit: Unit) -> None:
+def _write_points(path: Path, name: Format, points: Motion, up: UpAxis, unit: Unit) -> None:
+    from lift2to3.formats.motions.c3d import write_c3d
+    from lift2to3.formats.motions.tables import write_csv, write_json
+    from lift2to3.formats.motions.trc import write_trc
+
     if name == "trc":
-        from lift2to3.formats.motions.trc import write_trc
-
-        write_trc(path, points, up or USUAL_UP[name], unit)
+        write_trc(path, points, up, unit)
     elif name == "c3d":
-        from lift2to3.formats.motions.c3d import write_c3d
-
-        write_c3d(path, points, up or USUAL_UP[name])
+        write_c3d(path, points, up)
     elif name == "csv":
-        from lift2to3.formats.motions.tables import write_csv
-
         write_csv(path, points)
-    elif name == "json":
-        from lift2to3.formats.motions.tables import write_json
-
-        write_json(path, points)
-    elif name == "bvh" or name == "glb" or name == "mot" or name == "amass" or name == "smpl":
-        raise AssertionError(f"{name} poses a body")
     else:
-        assert_never(name)
+        assert name == "json", f"{name} poses a body"
+        write_json(path, points)
 
 
 def points_of(motion: Motion | BodyMotion) -> Motion:

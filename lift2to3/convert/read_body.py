@@ -203,14 +203,14 @@ def _moved(root: Root, turn: Float[np.ndarray, "3 3"]) -> Root:
 
 def _camera_between(in_camera: Root, in_world: Root) -> Root:
     """Each frame's camera that sees the body in the world where the other stands."""
-    turns = in_camera.orientation @ in_world.orientation.swapaxes(1, 2)
-    return Root(turns, in_camera.translation - _turned(turns, in_world.translation))
+    rotations = in_camera.orientation @ in_world.orientation.swapaxes(1, 2)
+    return Root(rotations, in_camera.translation - _turned(rotations, in_world.translation))
 
 
 def _turned(
-    turns: Float[np.ndarray, "time 3 3"], vectors: Float[np.ndarray, "time 3"]
+    rotations: Float[np.ndarray, "time 3 3"], vectors: Float[np.ndarray, "time 3"]
 ) -> Float[np.ndarray, "time 3"]:
-    return np.einsum("tij,tj->ti", turns, vectors)
+    return np.einsum("tij,tj->ti", rotations, vectors)
 
 
 def _floor(

@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from lift2to3.body import BODY_JOINTS, JOINT_PARENTS
-from lift2to3.formats.motions.figure_mesh import SkinnedMesh, figure_mesh, rest_positions, skinned
+from lift2to3.formats.motions.figure_mesh import SkinnedMesh, figure_mesh, rest_positions
 from lift2to3.formats.motions.file_axes import FileBody, body_in_file, quaternions_xyzw
 from lift2to3.motion import BodyMotion
 from lift2to3.skeletons import CANONICAL, PARENTS
@@ -76,7 +76,7 @@ def write_glb(path: str | Path, body: BodyMotion, mesh: SkinnedMesh | None = Non
     path = Path(path)
     written = body_in_file(body, "y")
     if mesh is None:
-        mesh = skinned(figure_mesh(np.asarray(body.rest_offsets, float)))
+        mesh = figure_mesh(np.asarray(body.rest_offsets, float))
     _check_mesh(mesh)
     buffer = _Buffer()
     nodes = _joint_nodes(body)

@@ -141,8 +141,8 @@ def matrices_from_vectors(
     vectors = as_numbers(value, path, name, (frames, None))
     if not len(vectors) or vectors.shape[1] < 3 * joints:
         raise ValueError(f"{path}: {name} is {vectors.shape}; wanted (1 or more, {3 * joints} or more)")
-    turns = Rotation.from_rotvec(vectors[:, : 3 * joints].reshape(-1, 3)).as_matrix()
-    return turns.reshape(len(vectors), joints, 3, 3)
+    rotations = Rotation.from_rotvec(vectors[:, : 3 * joints].reshape(-1, 3)).as_matrix()
+    return rotations.reshape(len(vectors), joints, 3, 3)
 
 
 def as_one_shape(value: Any, path: str | Path, name: str) -> Float[np.ndarray, "betas"]:
