@@ -50,8 +50,7 @@ class Stiff:
         n, confidence = observed.n, observed.confidence
         pad = -len(n) % _PIECE
         padded = np.pad(n, ((0, pad), (0, 0), (0, 0))), np.pad(confidence > 0, ((0, pad), (0, 0)))
-        view = View(jnp.asarray(camera.R), jnp.asarray(camera.t))
-        ground = np.asarray(_ground_per_frame(view, *map(jnp.asarray, padded)))
+        ground = np.asarray(_ground_per_frame(camera.view, *map(jnp.asarray, padded)))
         known = np.flatnonzero((confidence > 0).any(-1))
         ground = ground[known[np.abs(np.arange(len(n))[:, None] - known).argmin(1)]]
         toward = camera.centre[:2] - ground[:, :2]

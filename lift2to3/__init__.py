@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lift2to3.convert.export import export
     from lift2to3.fit.fit_body import fit_body
+    from lift2to3.formats.cameras.read import read_camera, write_camera
+    from lift2to3.formats.keypoints.read import read_keypoints, write_keypoints
     from lift2to3.geometry.cameras import Camera
     from lift2to3.motion import (
         BodyMotion,
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BodyMotion", "Camera", "Keypoints", "Lifter", "Motion", "Skeleton", "as_keypoints", "export",
-    "fit_body", "lift", "load_body_motion", "load_motion", "load_skeleton",
-    "refine_body", "refine_feet",
+    "fit_body", "lift", "load_body_motion", "load_motion", "load_skeleton", "read_camera", "read_keypoints",
+    "refine_body", "refine_feet", "write_camera", "write_keypoints",
 ]  # fmt: skip
 
 _HOME = {
@@ -33,6 +35,10 @@ _HOME = {
     "fit_body": "fit.fit_body",
     "lift": "pipeline.lift",
     "refine_body": "pipeline.refine_body",
+    "read_camera": "formats.cameras.read",
+    "read_keypoints": "formats.keypoints.read",
+    "write_camera": "formats.cameras.read",
+    "write_keypoints": "formats.keypoints.read",
     "refine_feet": "pipeline.refine_feet",
     "Skeleton": "skeletons",
     "load_skeleton": "skeletons",

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -17,6 +16,8 @@ import jax
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
+
+from lift2to3.whole_file import whole_file
 
 FORMAT = "lift2to3-weights-1"
 ConfigType = TypeVar("ConfigType")
@@ -63,13 +64,9 @@ def save_weights(
         arrays = {name: leaf.astype(np.float16) for name, leaf in arrays.items()}
     text = json.dumps(config, sort_keys=True)
     metadata = {"format": FORMAT, "config": text, "sha256": _digest(arrays, text), **notes}
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with whole_file(path) as part:
         save_file(arrays, part, metadata=metadata)
         part.chmod(0o644)  # safetensors writes for the owner alone
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 
@@ -168,9 +165,8 @@ class RunCheckpoints:
         self._manager.wait_until_finished()
         if jax.process_index() == 0:
             manifest = self.folder / f"{step}.sha256.json"
-            part = manifest.with_suffix(".part")
-            part.write_text(json.dumps(self._hashes(step), indent=1))
-            part.replace(manifest)
+            with whole_file(manifest) as part:
+                part.write_text(json.dumps(self._hashes(step), indent=1))
             for old in self.folder.glob("*.sha256.json"):
                 if not (self.folder / old.name.split(".")[0]).is_dir():
                     old.unlink()

@@ -4,7 +4,8 @@ World      right-handed, metres, **z up, the ground is z = 0**.
 Camera     OpenCV axes (x right, y down, z forward): ``x_cam = R_cam_from_world @ x_world + t``.
 Pixel      (0, 0) is the *centre* of the top-left pixel, as in ``cv2.projectPoints``.
 Normalised ``n = (x_cam / z_cam, y_cam / z_cam)``: what is left of a pixel once the intrinsics
-           and the lens distortion are taken out. Nothing inside the library sees pixels.
+           and the lens distortion are taken out. Models and solvers see no pixels; the records at the
+           border, files and pictures do.
 Axes       every array is laid out ``batch view time joints coord`` (any prefix may be absent).
 Rotations  matrices inside; 6D is the first two *columns*; quaternions are wxyz.
 Missing    NaN or confidence 0 at the border, a boolean ``valid`` mask inside.

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from lift2to3.array_files import load_arrays
 from lift2to3.geometry.cameras import Camera
-from lift2to3.motion import Keypoints, as_keypoints, load_arrays
+from lift2to3.motion import Keypoints, as_keypoints
 
 DEMO_CLIP = Path(__file__).with_suffix(".npz")
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
+import math
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from lift2to3.skeletons import CANONICAL, SKELETONS, SMPL_22, Skeleton, get_skeleton
+from lift2to3.array_files import load_arrays, save_arrays, save_fields
+from lift2to3.skeletons import CANONICAL, PARENTS, SKELETONS, SMPL_22, Skeleton, get_skeleton
 
 
 class Keypoints(NamedTuple):
@@ -27,6 +30,29 @@ class Keypoints(NamedTuple):
     skeleton: Skeleton
     fps: float
 
+    def save(self, path: str | Path) -> Path:
+        """Write ``.npz`` or our ``.json``, by the ending; `lift2to3.read_keypoints` gives back the same.
+
+        Of a format of the user's own only the name is written; reading asks for it again.
+
+        Raises:
+            ValueError: another ending.
+        """
+        fields: dict[str, Any] = {"skeleton": self.skeleton.name, "fps": self.fps}
+        if Path(path).suffix != ".json":
+            return save_fields(path, fields | {"xy": self.xy_px, "confidence": self.confidence})
+        frames = [
+            [[*point, c] if c > 0 else None for point, c in zip(*joints, strict=True)]
+            for joints in zip(self.xy_px.tolist(), self.confidence.tolist(), strict=True)
+        ]
+        return save_fields(path, fields | {"keypoints": frames})
+
+    def __repr__(self) -> str:
+        """One line; so are the other records'."""
+        unseen = np.asarray(self.confidence) <= 0
+        missing = 100 * np.count_nonzero(unseen) / max(unseen.size, 1)
+        return f"Keypoints({_length(self.xy_px, self.fps)}, {self.skeleton.name}, {missing:.0f} % missing)"
+
 
 class Motion(NamedTuple):
     """Absolute 3D motion of one person: metres, world z up, floor at z = 0.
@@ -40,7 +66,9 @@ class Motion(NamedTuple):
             world, all directions together (`lift2to3.pipeline.spread`). Most of it is shared by all points
             of a frame and lies along the camera's ray. NaN where unknown. Weights without a calibration:
             the spread of the views' rays and of the samples, which is several times smaller.
-        body: the posed body whose points these are, where one was found; `save` leaves it out.
+        warnings: what was said while it was lifted, a sentence each.
+        refined: what was refined on the way: "feet", "body".
+        body: the posed body whose points these are, where one was found.
     """
 
     joints_world: np.ndarray
@@ -49,6 +77,7 @@ class Motion(NamedTuple):
     valid: np.ndarray
     spread: np.ndarray
     warnings: tuple[str, ...] = ()
+    refined: tuple[str, ...] = ()
     body: BodyMotion | None = None
 
     def as_skeleton(self, skeleton: str | Skeleton) -> np.ndarray:
@@ -64,9 +93,23 @@ class Motion(NamedTuple):
     def save(self, path: str | Path) -> Path:
         """Write ``.npz`` with the fields above under their own names; returns the path written.
 
-        The file appears whole or not at all.
+        The file appears whole or not at all. A motion's body is written beside it (`body_file`).
+
+        Raises:
+            ValueError: the body is not that of these points.
         """
-        return _save_record(self, path)
+        if self.body is not None:
+            check_belongs(self.body, self)
+        path = _save_record(self, path)
+        if self.body is not None:
+            self.body.save(body_file(path))
+        return path
+
+    def __repr__(self) -> str:
+        """One line."""
+        points = np.shape(self.joints_world)[1:2] or (0,)
+        said = f", {len(self.warnings)} warnings" if self.warnings else ""
+        return f"Motion({_length(self.joints_world, self.fps)}, {points[0]} points{said})"
 
 
 class BodyMotion(NamedTuple):
@@ -83,6 +126,7 @@ class BodyMotion(NamedTuple):
         rest_offsets: (38, 3) each canonical point from its parent at rest, metres. The pelvis's is 0.
         fps: frames per second.
         valid: (time,) bool; False where nothing supports the frame.
+        points_hash: `motion_hash` of the motion that this body was found for; empty for any other body.
     """
 
     root_translation: np.ndarray
@@ -90,6 +134,7 @@ class BodyMotion(NamedTuple):
     rest_offsets: np.ndarray
     fps: float
     valid: np.ndarray
+    points_hash: str = ""
 
     def posed(self) -> tuple[np.ndarray, np.ndarray]:
         """Joints' frames (time, 22, 3, 3) and canonical points (time, 38, 3) in the world, float64."""
@@ -114,14 +159,28 @@ class BodyMotion(NamedTuple):
         points = self.points()
         valid = np.repeat(self.valid[:, None], len(CANONICAL), axis=1)
         unknown = np.full(valid.shape, np.nan, np.float32)
-        return Motion(points, CANONICAL, self.fps, valid, unknown if spread is None else spread, body=self)
+        motion = Motion(points, CANONICAL, self.fps, valid, unknown if spread is None else spread)
+        return motion._replace(body=self._replace(points_hash=motion_hash(motion)))
 
     def save(self, path: str | Path) -> Path:
         """Write ``.npz`` with the fields above under their own names; returns the path written."""
         return _save_record(self, path)
 
+    def __repr__(self) -> str:
+        """One line."""
+        return f"BodyMotion({_length(self.rotations, self.fps)})"
 
-_FRAMES_AT_ONCE = 4096
+
+def _length(frames: np.ndarray, fps: float) -> str:
+    count = (np.shape(frames) or (0,))[0]
+    return f"{count} frames, {count / fps if fps else math.nan:.1f} s at {fps:.6g} fps"
+
+
+# --- to and from files
+
+
+_FRAMES_AT_ONCE: Final = 4096
+_TEXTS: Final = ("warnings", "refined")
 
 
 def _save_record(record: Motion | BodyMotion, path: str | Path) -> Path:
@@ -129,24 +188,27 @@ def _save_record(record: Motion | BodyMotion, path: str | Path) -> Path:
     if path.suffix != ".npz":
         path = path.with_name(path.name + ".npz")
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            fields = {name: value for name, value in record._asdict().items() if name != "body"}
-            np.savez_compressed(file, allow_pickle=False, **fields, frame="world, z up, metres")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path
+    fields = record._asdict()
+    if isinstance(record, Motion):
+        fields |= {name: np.array(fields[name], dtype=str) for name in _TEXTS}
+        del fields["body"]
+    return save_arrays(path, **fields, frame="world, z up, metres")
+
+
+def body_file(path: str | Path) -> Path:
+    """Where the body of a motion's file lies: body.npz beside motion.npz, walk.body.npz beside walk.npz."""
+    path = Path(path)
+    return path.with_name("body.npz" if path.name == "motion.npz" else f"{path.stem}.body.npz")
 
 
 def load_motion(path: str | Path) -> Motion:
-    """Read what `Motion.save` wrote.
+    """Read what `Motion.save` wrote, with the body beside it, where there is one.
 
     Raises:
-        ValueError: not such a file (the message says which field is missing or wrong).
+        ValueError: not such a file (the message says which field is missing or wrong), or the body beside it
+            is another motion's.
     """
-    fields = load_arrays(path, needed=tuple(name for name in Motion._fields if name != "body"))
+    fields = load_arrays(path, needed=_needed(Motion))
     joints, valid, spread = fields["joints_world"], fields["valid"], fields["spread"]
     names = tuple(str(name) for name in fields["joint_names"])
     shape = joints.shape[:2]
@@ -157,10 +219,21 @@ def load_motion(path: str | Path) -> Motion:
         )
     if valid.shape != shape or spread.shape != shape:
         raise ValueError(f"{path}: valid {valid.shape} and spread {spread.shape} must be {shape}")
-    fps = fields["fps"]
-    if fps.ndim or not fps > 0:
-        raise ValueError(f"{path}: fps is {fps.tolist()}; wanted one number above 0")
-    return Motion(joints, names, float(fps), valid.astype(bool), spread)
+    texts = (tuple(str(text) for text in fields.get(name, ())) for name in _TEXTS)
+    motion = Motion(joints, names, as_rate(fields["fps"], path), valid.astype(bool), spread, *texts)
+    beside = body_file(path)
+    if not beside.is_file():
+        return motion
+    try:
+        body = load_body_motion(beside)
+        check_belongs(body, motion)
+        if not body.points_hash:
+            raise ValueError("the body says of no motion that it is its own")
+    except ValueError as error:
+        raise ValueError(
+            f"{beside} lies where the body of {path} would, but {error}. Move {beside.name} away, or lift again"
+        ) from error
+    return motion._replace(body=body)
 
 
 def load_body_motion(path: str | Path) -> BodyMotion:
@@ -169,64 +242,143 @@ def load_body_motion(path: str | Path) -> BodyMotion:
     Raises:
         ValueError: not such a file (the message says which field is missing or wrong).
     """
-    fields = load_arrays(path, needed=BodyMotion._fields)
-    count = len(fields["root_translation"]) if fields["root_translation"].ndim else 0
-    shapes = {
-        "root_translation": (count, 3), "rotations": (count, len(SMPL_22), 3, 3),
-        "rest_offsets": (len(CANONICAL), 3), "fps": (), "valid": (count,),
-    }  # fmt: skip
-    for name, shape in shapes.items():
-        if fields[name].shape != shape:
-            raise ValueError(f"{path}: {name} is {fields[name].shape}, wanted {shape}")
-        if not np.isfinite(fields[name]).all():
-            raise ValueError(f"{path}: {name} is not finite everywhere")
-    if not fields["fps"] > 0:
-        raise ValueError(f"{path}: fps is {fields['fps'].tolist()}; wanted one number above 0")
-    turns = fields["rotations"].reshape(-1, 3, 3).astype(float)
-    if (
-        not np.allclose(turns @ turns.swapaxes(1, 2), np.eye(3), atol=1e-3)
-        or (np.linalg.det(turns) < 0).any()
-    ):
-        raise ValueError(f"{path}: rotations are not orthonormal with determinant +1")
-    return BodyMotion(
-        fields["root_translation"], fields["rotations"], fields["rest_offsets"],
-        float(fields["fps"]), fields["valid"].astype(bool),
+    fields = load_arrays(path, needed=_needed(BodyMotion))
+    body = BodyMotion(
+        fields["root_translation"], fields["rotations"], fields["rest_offsets"], as_rate(fields["fps"], path),
+        fields["valid"].astype(bool), str(fields.get("points_hash", "")),
     )  # fmt: skip
+    _check_arrays(body, str(path))
+    return body
 
 
-_PICKLED = "it holds pickled Python objects, which can run code when opened; save plain arrays"
+def _needed(record: type[Motion] | type[BodyMotion]) -> tuple[str, ...]:
+    return tuple(name for name in record._fields if name not in record._field_defaults)
 
 
-def load_arrays(path: str | Path, needed: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
-    """Every array of an ``.npz``; pickled objects are refused, whoever wrote them.
+# --- checks
+
+
+_LARGEST_SHEAR: Final = 1e-3
+_SHORTEST_BONE_M: Final = 1e-3
+
+
+def as_rate(fps: ArrayLike, source: object) -> float:
+    """Frames per second.
 
     Raises:
-        ValueError: no npz, damaged, an array with pickled objects, or a needed key is absent.
-        FileNotFoundError: there is no such file.
+        ValueError: not one finite number above 0; ``source`` is what the message calls its origin.
     """
-    path = Path(path)
-    with path.open("rb") as file:
-        start = file.read(6)
-        file.seek(0)
-        if start == b"\x93NUMPY":
-            raise ValueError(f"{path}: a bare .npy array; wanted an .npz of named arrays")
-        if start[:1] == b"\x80":
-            raise ValueError(f"{path}: {_PICKLED}")
-        if start[:2] != b"PK":
-            raise ValueError(f"{path}: not an npz file; wanted an .npz of named arrays")
-        try:
-            archive = np.load(file, allow_pickle=False)
-            arrays = {key: archive[key] for key in archive.files}
-        except Exception as error:
-            why = _PICKLED if "Object arrays" in str(error) else f"a damaged npz ({error})"
-            raise ValueError(f"{path}: {why}") from error
-    missing = [key for key in needed if key not in arrays]
-    if missing:
+    value = np.asarray(fps)
+    if value.ndim or value.dtype.kind not in "iuf" or not (np.isfinite(value) and value > 0):
+        raise ValueError(f"{source}: fps is {value.tolist()}; wanted frames per second above 0")
+    return float(value)
+
+
+def check_body(body: BodyMotion) -> None:
+    """See that a body can be written as rotations.
+
+    Raises:
+        ValueError: an array of another shape, numbers that are not finite, matrices that are not
+            rotations, a bone without length, not a rate, or fewer than 2 valid frames.
+    """
+    _check_arrays(body, "body motion")
+    _check_frames(body.fps, int(np.count_nonzero(body.valid)))
+    length = np.linalg.norm(body.rest_offsets[: len(SMPL_22)], axis=-1)
+    short = [row for row in range(1, len(SMPL_22)) if length[row] < _SHORTEST_BONE_M]
+    if short:
+        bones = ", ".join(f"{SMPL_22[PARENTS[row]]} to {SMPL_22[row]}" for row in short)
+        raise ValueError(f"body motion: bones without length: {bones}; wanted 1 mm or more in rest_offsets")
+
+
+def check_points(motion: Motion) -> None:
+    """See that points can be written as markers.
+
+    Raises:
+        ValueError: a point that is marked valid and is not finite, not a rate, or fewer than 2 frames with
+            a valid point.
+    """
+    _check_frames(motion.fps, int(np.count_nonzero(motion.valid.any(axis=1))))
+    bad = np.argwhere(motion.valid & ~np.isfinite(motion.joints_world).all(axis=-1))
+    if len(bad):
         raise ValueError(
-            f"{path}: no {', '.join(missing)}; wanted the keys {', '.join(needed)}, found "
-            f"{', '.join(arrays) or 'none'}"
+            f"motion: {motion.joint_names[bad[0, 1]]} in frame {bad[0, 0]} is valid but not finite "
+            f"({len(bad)} such points); wanted numbers, or False in valid"
         )
-    return arrays
+
+
+def _check_frames(fps: float, valid_frames: int) -> None:
+    as_rate(fps, "motion")
+    if valid_frames < 2:
+        raise ValueError(f"motion: {valid_frames} valid frames; wanted 2 or more for a file of motion")
+
+
+def _check_arrays(body: BodyMotion, source: str) -> None:
+    """Shapes, finite numbers, and matrices that are rotations."""
+    frames, joints = (np.shape(body.root_translation) or (0,))[0], len(SMPL_22)
+    wanted = {
+        "root_translation": (frames, 3), "rotations": (frames, joints, 3, 3),
+        "rest_offsets": (len(CANONICAL), 3), "valid": (frames,),
+    }  # fmt: skip
+    for name, shape in wanted.items():
+        array = np.asarray(getattr(body, name))
+        if array.shape != shape:
+            raise ValueError(f"{source}: {name} is {array.shape}, wanted {shape}")
+        if array.dtype.kind not in "biuf":
+            raise ValueError(f"{source}: {name} holds {array.dtype}, wanted numbers")
+    for name, joint_names in (("root_translation", None), ("rotations", SMPL_22)):
+        bad = np.argwhere(~np.isfinite(getattr(body, name)))
+        if len(bad):
+            where = f" of {joint_names[bad[0, 1]]}" if joint_names else ""
+            raise ValueError(
+                f"{source}: {name}{where} is not finite in frame {bad[0, 0]}; wanted every frame filled "
+                "in, those without support marked in valid"
+            )
+    bad = np.argwhere(~np.isfinite(body.rest_offsets))
+    if len(bad):
+        raise ValueError(f"{source}: rest offset of {CANONICAL[bad[0, 0]]} is not finite; wanted metres")
+    wrong = first_wrong_rotation(np.asarray(body.rotations, float))
+    if wrong is not None:
+        raise ValueError(
+            f"{source}: the matrix of {SMPL_22[wrong[1]]} in frame {wrong[0]} is not a rotation; wanted "
+            "orthonormal columns and determinant +1"
+        )
+
+
+def first_wrong_rotation(matrices: Float[np.ndarray, "*batch 3 3"]) -> list[int] | None:
+    """Where the matrix stands that is furthest from a rotation, or None where all are rotations."""
+    shear = np.abs(matrices @ matrices.swapaxes(-1, -2) - np.eye(3)).max(axis=(-1, -2), initial=0.0)
+    shear = np.where(np.linalg.det(matrices) < 0, np.inf, shear)
+    if shear.max(initial=0.0) <= _LARGEST_SHEAR:
+        return None
+    return [int(row) for row in np.unravel_index(shear.argmax(), shear.shape)]
+
+
+def motion_hash(motion: Motion) -> str:
+    """A short SHA-256 of the points and their rate: which motion a body belongs to."""
+    content = hashlib.sha256(np.ascontiguousarray(motion.joints_world, "<f4").tobytes())
+    content.update(np.array(motion.fps, "<f8").tobytes())
+    return content.hexdigest()[:16]
+
+
+def check_belongs(body: BodyMotion, motion: Motion) -> None:
+    """See that a body is that of a motion; one that names no motion may be of any of its length and rate.
+
+    Raises:
+        ValueError: other frames, another rate, or found for other points.
+    """
+    frames, wanted = len(body.rotations), len(motion.joints_world)
+    if frames != wanted:
+        differ = f"has {frames} frames, the motion {wanted}"
+    elif abs(body.fps - motion.fps) > 1e-6 * motion.fps:
+        differ = f"has {body.fps:g} frames per second, the motion {motion.fps:g}"
+    elif body.points_hash not in ("", motion_hash(motion)):
+        differ = f"was found for the points {body.points_hash}, the motion's are {motion_hash(motion)}"
+    else:
+        return
+    raise ValueError(
+        f"the body {differ}; wanted the body of this very motion: keep the two files of one lift together, "
+        "or take the body's away and have one fitted"
+    )
 
 
 def as_keypoints(

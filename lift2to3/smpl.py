@@ -14,13 +14,14 @@ from __future__ import annotations
 import functools
 import math
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from lift2to3.array_files import array_names, load_arrays, require_keys
 from lift2to3.body import forward_kinematics
 from lift2to3.formats.safe_pickle import load_pickle
 from lift2to3.skeletons import SMPL_22
@@ -245,36 +246,14 @@ _KEYS: Final = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights",
 def _model_fields(path: Path) -> dict[str, Any]:
     """The file's fields that make the model.
 
-    The others stay unread: SMPL-X's npz has pickled tables among them, which are no arrays.
+    The others stay unread: SMPL-X's npz has pickled tables among them, which are not arrays.
     """
-    with path.open("rb") as file:
-        is_npz = file.read(2) == b"PK"
-        file.seek(0)
-        found, keys = _npz_fields(file, path) if is_npz else _pickle_fields(path)
-    missing = [key for key in _KEYS if key not in found]
-    if missing:
-        raise ValueError(
-            f"{path}: no {', '.join(missing)}; wanted a SMPL, SMPL-H or SMPL-X model with the keys "
-            f"{', '.join(_KEYS)}, found {', '.join(keys) or 'none'}"
-        )
-    return {key: found[key] for key in _KEYS}
-
-
-def _npz_fields(file: BinaryIO, path: Path) -> tuple[dict[str, Any], list[str]]:
-    try:
-        archive = np.load(file, allow_pickle=False)
-        return {key: archive[key] for key in _KEYS if key in archive.files}, list(archive.files)
-    except Exception as error:  # a damaged archive ends in many kinds of error
-        pickled = "Object arrays" in str(error)
-        why = "it holds pickled objects where arrays should be" if pickled else f"a damaged npz ({error})"
-        raise ValueError(f"{path}: {why}") from error
-
-
-def _pickle_fields(path: Path) -> tuple[dict[str, Any], list[str]]:
-    found = load_pickle(path)
+    names = array_names(path)
+    found = dict.fromkeys(names, True) | load_arrays(path, only=_KEYS) if names else load_pickle(path)
     if not isinstance(found, dict):
         raise ValueError(f"{path}: the pickle holds a {type(found).__name__}; wanted a body model's dict")
-    return found, list(map(str, found))
+    require_keys(found, _KEYS, f"{path}: not a SMPL, SMPL-H or SMPL-X model")
+    return {key: found[key] for key in _KEYS}
 
 
 def _checked(fields: dict[str, Any], path: Path) -> tuple[Kind, dict[str, np.ndarray]]:

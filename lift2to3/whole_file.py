@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 
 @contextmanager
@@ -18,3 +19,10 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_text(path: str | Path) -> Iterator[TextIO]:
+    """A text file to write into, in UTF-8 with plain line ends, likewise."""
+    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+        yield file

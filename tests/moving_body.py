@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
+from written_files import Posed
 
 from lift2to3.body import BODY_JOINTS, pose_body
-from lift2to3.formats.motions.joint_tree import Y_UP_FROM_WORLD
+from lift2to3.formats.motions.file_axes import Y_UP_FROM_WORLD
 from lift2to3.motion import BodyMotion, Motion
 from lift2to3.skeletons import CANONICAL, INDEX
 
@@ -82,10 +83,11 @@ def posed(body: BodyMotion) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-def differences(first: BodyMotion, second: BodyMotion, points: int = 22) -> tuple[float, float]:
+def differences(body: BodyMotion, other: BodyMotion | Posed, points: int = 22) -> tuple[float, float]:
     """The largest distance in millimetres of the first so many points, and angle in degrees of frames."""
-    (first_frames, first_points), (second_frames, second_points) = posed(first), posed(second)
-    distance = np.linalg.norm(first_points - second_points, axis=-1)[:, :points].max()
-    turned = np.swapaxes(first_frames, -1, -2) @ second_frames
+    frames, places = posed(body)
+    other_frames, other_places = posed(other) if isinstance(other, BodyMotion) else other[:2]
+    distance = np.linalg.norm(places - other_places, axis=-1)[:, :points].max()
+    turned = np.swapaxes(frames, -1, -2) @ other_frames
     angle = Rotation.from_matrix(turned.reshape(-1, 3, 3)).magnitude().max()
     return 1e3 * float(distance), float(np.degrees(angle))

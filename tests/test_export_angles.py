@@ -6,14 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from moving_body import differences, moving_body, posed, resting_body
 from scipy.spatial.transform import Rotation
+from written_files import read_mot
 
 from lift2to3.body import BODY_JOINTS
 from lift2to3.formats.motions.amass import PELVIS_AT_REST_M, read_smpl_npz, write_smpl_npz
-from lift2to3.formats.motions.mot import joint_angles, read_mot, write_mot
+from lift2to3.formats.motions.mot import joint_angles, write_mot
 from lift2to3.motion import BodyMotion, load_arrays
 
 LEFT_ARM_DOWN = Rotation.from_euler("z", -90, degrees=True)
@@ -99,12 +98,11 @@ def test_a_pelvis_that_faces_x_has_rotation_zero_and_tilts_about_its_own_sides()
 def test_a_mot_comes_back_as_it_was_and_without_jumps(tmp_path: Path) -> None:
     body = moving_body(200, 59.94, turns_rad=0.6)
     wanted, back = joint_angles(body), read_mot(write_mot(tmp_path / "clip.mot", body))
-    assert back.names == wanted.names
-    np.testing.assert_allclose(back.values, wanted.values, atol=1e-6)
-    np.testing.assert_allclose(back.times_s, np.arange(200) / 59.94, atol=1e-8)
-    assert np.abs(np.diff(back.values, axis=0)).max() < 90
-    head = (tmp_path / "clip.mot").read_text().splitlines()[:7]
-    assert head[:6] == ["Coordinates", "version=1", "nRows=200", "nColumns=41", "inDegrees=yes", "endheader"]
+    assert list(back.columns) == ["time", *wanted.names]
+    values = back.to_numpy()
+    np.testing.assert_allclose(values[:, 1:], wanted.values, atol=1e-6)
+    np.testing.assert_allclose(values[:, 0], np.arange(200) / 59.94, atol=1e-8)
+    assert np.abs(np.diff(values[:, 1:], axis=0)).max() < 90
 
 
 def test_hip_angles_hold_the_whole_rotation() -> None:
@@ -116,21 +114,6 @@ def test_hip_angles_hold_the_whole_rotation() -> None:
     axes = np.array([[0, 0, 1], [0, 1, 0], [-1, 0, 0]])
     back = axes.T @ local @ axes
     np.testing.assert_allclose(back, body.rotations[:, BODY_JOINTS.index("right_hip")], atol=1e-6)
-
-
-@settings(deadline=None, max_examples=100)
-@given(data=st.data())
-def test_a_damaged_mot_ends_in_a_clear_error(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    path = tmp_path_factory.getbasetemp() / "damaged.mot"
-    text = write_mot(path, moving_body(3, smooth=1)).read_text()
-    start, length = data.draw(st.integers(0, len(text))), data.draw(st.integers(0, 60))
-    path.write_text(text[:start] + data.draw(st.text("0aZ =\t\n", max_size=5)) + text[start + length :])
-    try:
-        read_mot(path)
-    except ValueError as error:
-        assert "damaged.mot" in str(error)
 
 
 # --- SMPL's npz
@@ -172,7 +155,7 @@ def test_an_npz_of_others_is_refused_with_the_keys_it_lacks(tmp_path: Path) -> N
     for key, value, message in (
         ("poses", fields["poses"][:, :66], r"poses is \(20, 66\); wanted \(time, 156\)"),
         ("trans", fields["trans"][1:], r"trans is \(19, 3\)"),
-        ("trans", fields["trans"] * np.nan, "wanted .*finite"),
+        ("trans", fields["trans"] * np.nan, "trans is not finite"),
     ):
         np.savez(path, **{**fields, key: value})
         with pytest.raises(ValueError, match=message):

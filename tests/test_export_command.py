@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from moving_body import differences, moving_body, moving_points, posed
+from written_files import Markers, read_bvh, read_c3d, read_csv, read_glb, read_json, read_mot, read_trc
 
 from lift2to3 import cli
 from lift2to3.convert import export as export_module
@@ -16,12 +17,6 @@ from lift2to3.convert.export import ENDINGS, FORMATS, export, points_of, read_mo
 from lift2to3.fit import fit_body as fit_body_module
 from lift2to3.formats.motions import glb
 from lift2to3.formats.motions.amass import read_smpl_npz
-from lift2to3.formats.motions.bvh_write import read_body_bvh
-from lift2to3.formats.motions.c3d import read_c3d
-from lift2to3.formats.motions.glb import read_body_glb
-from lift2to3.formats.motions.mot import read_mot
-from lift2to3.formats.motions.tables import read_csv, read_json
-from lift2to3.formats.motions.trc import read_trc
 from lift2to3.motion import BodyMotion, Motion
 
 
@@ -44,7 +39,7 @@ def test_every_format_is_written_and_read_again(
     assert cli.main(["export", str(body_file), "--to", "all", "--out", str(out)]) == 0
     assert sorted(file.name for file in out.iterdir()) == sorted("walk" + ENDINGS[name] for name in FORMATS)
     bodies = {
-        "walk.bvh": read_body_bvh, "walk.glb": read_body_glb, "walk_amass.npz": read_smpl_npz,
+        "walk.bvh": read_bvh, "walk.glb": read_glb, "walk_amass.npz": read_smpl_npz,
         "walk_smpl.npz": read_smpl_npz,
     }  # fmt: skip
     for name, read in bodies.items():
@@ -52,14 +47,14 @@ def test_every_format_is_written_and_read_again(
         assert max(differences(body, back)) < 0.01, name
         assert back.fps == 59.94
     points = points_of(body)
-    readers: dict[str, Callable[..., Motion]] = {
+    readers: dict[str, Callable[..., Markers]] = {
         "trc": read_trc, "c3d": read_c3d, "csv": read_csv, "json": read_json,
     }  # fmt: skip
     for ending, read in readers.items():
-        motion = read(out / f"walk.{ending}")
-        np.testing.assert_allclose(motion.joints_world, points.joints_world, atol=1e-4)
-        np.testing.assert_array_equal(motion.valid, points.valid)
-    assert len(read_mot(out / "walk.mot").values) == 40
+        markers = read(out / f"walk.{ending}")
+        np.testing.assert_allclose(markers.points, points.joints_world, atol=1e-4)
+        np.testing.assert_array_equal(markers.valid, points.valid)
+    assert len(read_mot(out / "walk.mot")) == 40
     said = capsys.readouterr().out
     assert "Warning: 5 of 40 frames have no support: bvh, glb, mot, amass, smpl hold filled-in poses" in said
     assert f"Wrote {out / 'walk.bvh'}, {out / 'walk.glb'}" in said
@@ -77,13 +72,13 @@ def test_axis_and_unit_are_the_users(tmp_path: Path, body_file: Path) -> None:
     arguments = ["export", str(body_file), "--to", "trc,bvh", "--out", str(tmp_path)]
     assert cli.main([*arguments, "--up", "z", "--unit", "cm"]) == 0
     body = moving_body(40, 59.94)
-    assert max(differences(body, read_body_bvh(tmp_path / "walk.bvh", "z", 0.01))) < 0.01
+    assert max(differences(body, read_bvh(tmp_path / "walk.bvh", "z", 0.01))) < 0.01
     assert "\tcm\t" in (tmp_path / "walk.trc").read_text().splitlines()[2]
     np.testing.assert_allclose(
-        read_trc(tmp_path / "walk.trc", "z").joints_world, points_of(body).joints_world, atol=1e-4
+        read_trc(tmp_path / "walk.trc", "z").points, points_of(body).joints_world, atol=1e-4
     )
     assert cli.main(arguments) == 0
-    assert max(differences(body, read_body_bvh(tmp_path / "walk.bvh", "y"))) < 0.01
+    assert max(differences(body, read_bvh(tmp_path / "walk.bvh", "y"))) < 0.01
 
 
 def test_points_get_a_body_only_where_a_format_needs_one(
@@ -103,7 +98,7 @@ def test_points_get_a_body_only_where_a_format_needs_one(
     assert capsys.readouterr().out.startswith("Wrote")
     assert cli.main(["export", str(path), "--to", "bvh,trc", "--out", str(tmp_path)]) == 0
     assert len(fitted) == 1
-    assert max(differences(moving_body(60), read_body_bvh(tmp_path / "points.bvh"))) < 0.01
+    assert max(differences(moving_body(60), read_bvh(tmp_path / "points.bvh"))) < 0.01
     np.testing.assert_array_equal(read_trc(tmp_path / "points.trc").valid, moving_points().valid)
 
 
@@ -152,7 +147,7 @@ def test_a_disk_that_gets_full_leaves_whole_files_only(
     line = error_of(capsys, str(body_file), "--to", "bvh,glb", "--out", str(out))
     assert line.endswith("no space left on device")
     assert [file.name for file in out.iterdir()] == ["walk.bvh"]
-    assert max(differences(moving_body(40, 59.94), read_body_bvh(out / "walk.bvh"))) < 0.01
+    assert max(differences(moving_body(40, 59.94), read_bvh(out / "walk.bvh"))) < 0.01
 
 
 @pytest.mark.parametrize("formats", [["bvh"], ["csv"], ["trc", "glb"]])

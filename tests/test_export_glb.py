@@ -1,4 +1,4 @@
-"""GLB out: what comes back is what went in, and the file is glTF by the standard and by other readers."""
+"""GLB out: an independent reader finds what went in, and the file is glTF by the standard."""
 
 from __future__ import annotations
 
@@ -12,22 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from moving_body import differences, moving_body
 from scipy.spatial.transform import Rotation
+from written_files import COMPONENTS, ITEMS, read_glb, read_glb_clip
 
 from lift2to3.body import BODY_JOINTS
-from lift2to3.formats.motions.figure_mesh import SkinnedMesh, figure_mesh, rest_positions, skinned
-from lift2to3.formats.motions.glb import read_body_glb, read_glb, write_glb
-
-COMPONENTS = {5121: "u1", 5123: "u2", 5125: "u4", 5126: "f4"}
-ITEMS = {"SCALAR": 1, "VEC3": 3, "VEC4": 4, "MAT4": 16}
+from lift2to3.formats.motions.figure_mesh import SkinnedMesh, figure_mesh, rest_positions
+from lift2to3.formats.motions.glb import write_glb
 
 
 def test_a_glb_comes_back_as_it_was(tmp_path: Path) -> None:
     body = moving_body(turns_rad=1.5)
-    back = read_body_glb(write_glb(tmp_path / "clip.glb", body))
+    back = read_glb(write_glb(tmp_path / "clip.glb", body))
     millimetres, degrees = differences(body, back, points=38)
     assert millimetres < 0.01
     assert degrees < 1e-3
@@ -37,13 +33,13 @@ def test_a_glb_comes_back_as_it_was(tmp_path: Path) -> None:
 @pytest.mark.parametrize("fps", [24.0, 25.0, 29.97, 30.0, 50.0, 59.94, 60.0, 120.0, 240.0])
 def test_rates_come_back_frame_for_frame(tmp_path: Path, fps: float) -> None:
     path = write_glb(tmp_path / "clip.glb", moving_body(50, fps))
-    clip = read_glb(path)
+    clip = read_glb_clip(path)
     assert clip.fps == fps
     np.testing.assert_allclose(clip.times_s, np.arange(50) / fps, atol=1e-6)
 
 
 def test_quaternions_keep_their_sign_along_time(tmp_path: Path) -> None:
-    turns = read_glb(write_glb(tmp_path / "clip.glb", moving_body(300, turns_rad=2.0))).rotations_xyzw
+    turns = read_glb_clip(write_glb(tmp_path / "clip.glb", moving_body(300, turns_rad=2.0))).rotations_xyzw
     assert ((turns[1:] * turns[:-1]).sum(axis=-1) > 0).all()
     np.testing.assert_allclose(np.linalg.norm(turns, axis=-1), 1, atol=1e-6)
 
@@ -70,7 +66,7 @@ def opened(path: Path) -> tuple[dict, list[np.ndarray]]:
     for accessor in gltf["accessors"]:
         view = gltf["bufferViews"][accessor["bufferView"]]
         dtype = np.dtype("<" + COMPONENTS[accessor["componentType"]])
-        count = accessor["count"] * ITEMS[accessor["type"]]
+        count = accessor["count"] * int(np.prod(ITEMS[accessor["type"]]))
         assert view["byteOffset"] % 4 == 0 and view["byteLength"] == count * dtype.itemsize
         assert view["byteOffset"] + view["byteLength"] <= binary_length
         values = np.frombuffer(binary, dtype, count, view["byteOffset"]).reshape(accessor["count"], -1)
@@ -121,13 +117,13 @@ def test_the_figure_is_closed_and_its_faces_look_outwards() -> None:
     assert (np.einsum("ti,ti->t", np.cross(b - a, c - a), normals) > 0).all()
     edges = np.sort(mesh.triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
     assert (np.unique(edges, axis=0, return_counts=True)[1] == 2).all()
-    near = np.linalg.norm(mesh.positions - rest_positions(offsets)[mesh.joints], axis=1)
+    near = np.linalg.norm(mesh.positions - rest_positions(offsets)[mesh.joints[:, 0]], axis=1)
     assert near.max() < 0.55
 
 
 def blended_mesh(copies: int = 1) -> SkinnedMesh:
     """The figure's vertices shared among four joints at random."""
-    mesh = skinned(figure_mesh(np.asarray(moving_body(40).rest_offsets, float)))
+    mesh = figure_mesh(np.asarray(moving_body(40).rest_offsets, float))
     draw = np.random.default_rng(0)
     vertices = copies * len(mesh.positions)
     joints = np.argsort(draw.random((vertices, len(BODY_JOINTS))), axis=1)[:, :4]
@@ -201,7 +197,7 @@ def figure_bounds(offsets: np.ndarray) -> np.ndarray:
     return np.stack([positions.min(0), positions.max(0)])
 
 
-# --- what cannot be written or read
+# --- what cannot be written
 
 
 def test_a_body_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
@@ -220,59 +216,9 @@ def test_a_missing_folder_is_the_systems_error(tmp_path: Path) -> None:
         write_glb(tmp_path / "no" / "clip.glb", moving_body(20))
 
 
-def test_what_is_no_glb_is_said(tmp_path: Path) -> None:
-    path = tmp_path / "clip.glb"
-    for data, message in (
-        (b"", "not a GLB file"),
-        (b"solid stl" * 5, "not a GLB file"),
-        (struct.pack("<4s4I", b"glTF", 1, 20, 0, 0x4E4F534A), "glTF version 1; wanted version 2"),
-    ):
-        path.write_bytes(data)
-        with pytest.raises(ValueError, match=message):
-            read_glb(path)
-
-
-def test_a_glb_without_a_skin_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "box.glb"
-    path.write_bytes(trimesh.creation.box().export(file_type="glb"))
-    with pytest.raises(ValueError, match="wanted a skin with an animation"):
-        read_glb(path)
-
-
-def test_quaternions_that_are_no_rotations_are_refused(written: Path) -> None:
-    gltf, arrays = opened(written)
-    data = bytearray(written.read_bytes())
-    output = gltf["animations"][0]["samplers"][5]["output"]
-    start = data.index(arrays[output].tobytes())
-    data[start : start + 16] = struct.pack("<4f", 0, 0, 0, 3)
-    path = written.with_name("long.glb")
-    path.write_bytes(data)
-    with pytest.raises(ValueError, match="quaternions of length"):
-        read_body_glb(path)
-
-
-@settings(deadline=None, max_examples=100)
-@given(data=st.data())
-def test_damaged_files_end_in_a_clear_error(written: Path, data: st.DataObject) -> None:
-    whole = written.read_bytes()
-    damaged = written.with_name("damaged.glb")
-    if data.draw(st.booleans()):
-        damaged.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
-        with pytest.raises(ValueError, match="damaged.glb"):
-            read_body_glb(damaged)
-        return
-    start = data.draw(st.integers(0, 12_000))  # within the header and the json
-    put = data.draw(st.binary(min_size=1, max_size=6))
-    damaged.write_bytes(whole[:start] + put + whole[start + len(put) :])
-    try:
-        read_body_glb(damaged)
-    except ValueError as error:
-        assert "damaged.glb" in str(error)
-
-
 def test_rotations_in_the_file_are_the_joints_own(tmp_path: Path) -> None:
     body = moving_body(30)
-    clip = read_glb(write_glb(tmp_path / "clip.glb", body))
+    clip = read_glb_clip(write_glb(tmp_path / "clip.glb", body))
     for row in range(1, len(BODY_JOINTS)):
         np.testing.assert_allclose(
             Rotation.from_quat(clip.rotations_xyzw[:, row]).as_matrix(), body.rotations[:, row], atol=1e-5

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+import lift2to3 as l23
 from lift2to3.formats.cameras.read import read_camera, write_camera
 from lift2to3.formats.keypoints.one_person import follow_one_person
 from lift2to3.formats.keypoints.read import read_keypoints, write_keypoints
@@ -55,6 +56,14 @@ def same(a: Keypoints, b: Keypoints) -> None:
 def test_keypoints_come_back_exactly(tmp_path: Path, keypoints: Keypoints, ending: str) -> None:
     same(read_keypoints(write_keypoints(keypoints, tmp_path / f"walk{ending}")), keypoints)
     assert [file.name for file in tmp_path.iterdir()] == [f"walk{ending}"]  # no temporary file stays
+
+
+@pytest.mark.parametrize("ending", [".npz", ".json"])
+def test_records_save_themselves(tmp_path: Path, keypoints: Keypoints, camera: Camera, ending: str) -> None:
+    same(l23.read_keypoints(keypoints.save(tmp_path / "new" / f"walk{ending}")), keypoints)
+    same_camera(l23.read_camera(camera.save(tmp_path / "new" / f"camera{ending}")), camera)
+    same(l23.read_keypoints(l23.write_keypoints(keypoints, tmp_path / f"walk{ending}")), keypoints)
+    same_camera(l23.read_camera(l23.write_camera(camera, tmp_path / f"camera{ending}")), camera)
 
 
 def test_keypoints_of_ones_own_format_come_back(tmp_path: Path) -> None:
@@ -230,7 +239,7 @@ def test_real_openpose_folder_with_passers_by(tmp_path: Path, shared_data: Path)
         ({"keypoints": [[[1, 2, 1]], [[1, "x", 1]]]}, "frame 1, joint 0 is .1, 'x', 1."),
         ({"keypoints": [[[1, 2]]], "fps": "fast"}, "fps is 'fast'; wanted one number"),
         ({"keypoints": [[[1, 2]]], "skeleton": 3}, "skeleton is 3; wanted a format's name"),
-        ([{"image_id": 1, "keypoints": [1, 2]}], "no list of x, y, confidence"),
+        ([{"image_id": 1, "keypoints": [1, 2]}], "not a list of x, y, confidence"),
         ([{"image_id": 1, "keypoints": [0, 0, 0]}], "no person in any of its 1 frames"),
         (
             [{"image_id": 1, "keypoints": [1, 2, 1]}, {"image_id": 9999, "keypoints": [1, 2, 1]}],
@@ -260,7 +269,7 @@ def test_file_errors_say_what_was_found(tmp_path: Path) -> None:
     np.save(tmp_path / "flat.npy", np.zeros((4, 34)))
     for name, message in {
         "broken.json": "not readable json",
-        "a.txt": r"\.txt is no keypoint format",
+        "a.txt": r"\.txt is not a keypoint format",
         "empty": "without .json files",
         "not_openpose": 'f2.json: no "people"',
         "other.npz": "found poses",
@@ -360,7 +369,7 @@ def test_toml_calibration(tmp_path: Path, camera: Camera) -> None:
     with pytest.raises(ValueError, match="fisheye"):
         read_camera(path)
     path.write_text(TOML.replace("rotation", "rotations"))
-    with pytest.raises(ValueError, match="camera without rotation;.*found size, matrix"):
+    with pytest.raises(ValueError, match="camera cam_01: no rotation; wanted .*found size, matrix"):
         read_camera(path)
     path.write_text("[metadata]\nerror = 0")
     with pytest.raises(ValueError, match="no camera in it"):
@@ -386,7 +395,7 @@ def test_camera_errors_say_what_was_found(tmp_path: Path, camera: Camera) -> Non
         "direction": "world_to_camera",
     }
     for change, message in (
-        ({"K": None, "t": None}, "camera without K, t; wanted the keys K, R, t, size"),
+        ({"K": None, "t": None}, "camera: no K, t; wanted the keys K, R, t, size"),
         ({"direction": "w2c"}, "direction is 'w2c'; wanted one of world_to_camera, camera_to_world"),
         ({"R": [[1, 0], [0, 1]]}, r"R is \(2, 2\); wanted a \(3, 3\) matrix or a Rodrigues"),
         ({"R": "identity"}, "R holds something else than numbers"),
@@ -404,13 +413,13 @@ def test_camera_errors_say_what_was_found(tmp_path: Path, camera: Camera) -> Non
             read_camera(tmp_path / "a.json")
     (tmp_path / "a.toml").write_text("[cam")
     (tmp_path / "a.yaml").write_text("K: 1")
-    for name, message in (("a.toml", "not readable toml"), ("a.yaml", r"\.yaml is no camera format")):
+    for name, message in (("a.toml", "not readable toml"), ("a.yaml", r"\.yaml is not a camera format")):
         with pytest.raises(ValueError, match=message):
             read_camera(tmp_path / name)
     for name in ("no.json", "no.npz", "no.toml", "no"):
         with pytest.raises(FileNotFoundError):
             read_camera(tmp_path / name)
-    with pytest.raises(ValueError, match="written as .json or .npz"):
+    with pytest.raises(ValueError, match="written as .npz or .json"):
         write_camera(camera, tmp_path / "a.xml")
 
 

@@ -13,6 +13,7 @@ LAYERS = (
         "conventions",
         "skeletons",
         "whole_file",
+        "array_files",
         "disk_cache",
         "weights_folder",
         "resample",

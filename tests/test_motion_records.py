@@ -4,8 +4,20 @@ import pickle
 
 import numpy as np
 import pytest
+from moving_body import moving_body, moving_points
 
-from lift2to3.motion import Motion, as_keypoints, load_arrays, load_motion
+from lift2to3 import Camera
+from lift2to3.array_files import array_names, load_arrays
+from lift2to3.motion import (
+    BodyMotion,
+    Keypoints,
+    Motion,
+    as_keypoints,
+    check_belongs,
+    load_body_motion,
+    load_motion,
+    motion_hash,
+)
 from lift2to3.skeletons import CANONICAL, INDEX, SKELETONS, Skeleton
 
 
@@ -122,8 +134,16 @@ def test_the_file_names_its_fields_and_leaves_no_litter(tmp_path):
     assert path == tmp_path / "walk.take2.npz"
     assert list(tmp_path.iterdir()) == [path]
     arrays = load_arrays(path)
-    assert set(arrays) == {"joints_world", "joint_names", "fps", "valid", "spread", "frame"}
+    assert set(arrays) == {"joints_world", "joint_names", "fps", "valid", "spread", "warnings", "frame"}
     assert str(arrays["frame"]) == "world, z up, metres"
+
+
+def test_warnings_are_kept_and_older_files_have_none(tmp_path):
+    said = ("4 joints are never seen", "the camera looks down: √2")
+    assert load_motion(motion()._replace(warnings=said).save(tmp_path / "new")).warnings == said
+    fields = {key: value for key, value in motion()._asdict().items() if key != "warnings"}
+    np.savez(tmp_path / "old.npz", **fields)
+    assert load_motion(tmp_path / "old.npz").warnings == ()
 
 
 def test_a_failed_save_leaves_the_older_file(tmp_path):
@@ -135,7 +155,116 @@ def test_a_failed_save_leaves_the_older_file(tmp_path):
     load_motion(path)
 
 
+# --- a body and its motion
+
+
+def test_a_body_comes_back_and_older_files_name_no_motion(tmp_path):
+    before = moving_body(20)._replace(points_hash=motion_hash(motion()))
+    after = load_body_motion(before.save(tmp_path / "body"))
+    for field in BodyMotion._fields:
+        np.testing.assert_array_equal(getattr(after, field), getattr(before, field))
+    fields = {key: value for key, value in before._asdict().items() if key != "points_hash"}
+    np.savez(tmp_path / "old.npz", **fields)
+    assert load_body_motion(tmp_path / "old.npz").points_hash == ""
+
+
+def test_the_hash_is_that_of_points_and_rate_and_survives_a_file(tmp_path):
+    points = motion()
+    of_points = motion_hash(points)
+    assert of_points == motion_hash(load_motion(points.save(tmp_path / "motion")))
+    assert of_points == motion_hash(points._replace(spread=points.spread + 1, warnings=("told",)))
+    moved = points.joints_world.copy()
+    moved[2, 3, 1] = np.nextafter(moved[2, 3, 1], np.float32(9))
+    moved = np.where(np.isnan(moved), np.float32(0), moved)
+    others = points._replace(joints_world=moved), points._replace(fps=60.0)
+    assert len({of_points, *map(motion_hash, others)}) == 3
+
+
+def test_a_body_belongs_to_its_motion_alone():
+    points = moving_points(60)
+    body = moving_body(60)
+    check_belongs(body, points)  # of another origin: length and rate must do
+    body = body._replace(points_hash=motion_hash(points))
+    check_belongs(body, points)
+    for other, message in (
+        (moving_points(61), "has 60 frames, the motion 61; wanted the body of this very motion: keep"),
+        (moving_points(60, 25.0), "has 30 frames per second, the motion 25"),
+        (moving_points(60, seed=1), f"found for the points {body.points_hash}, the motion's are "),
+    ):
+        with pytest.raises(ValueError, match=message):
+            check_belongs(body, other)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"valid": None}, "no valid; wanted the keys root_translation, rotations, .*, valid, found"),
+        ({"rotations": np.zeros((20, 24, 3, 3))}, r"rotations is \(20, 24, 3, 3\), wanted \(20, 22, 3, 3\)"),
+        ({"rotations": np.zeros((20, 22, 3, 3))}, "the matrix of pelvis in frame 0 is not a rotation"),
+        ({"rest_offsets": np.full((38, 3), np.nan)}, "rest offset of pelvis is not finite"),
+        ({"root_translation": np.array(0.0)}, r"root_translation is \(\), wanted \(0, 3\)"),
+        ({"root_translation": np.full((20, 3), "a")}, "root_translation holds <U1, wanted numbers"),
+        ({"fps": "fast"}, "fps is fast; wanted frames per second above 0"),
+        ({"fps": np.inf}, "fps is inf; wanted"),
+    ],
+)
+def test_a_body_file_with_wrong_fields_is_refused(tmp_path, change, message):
+    fields = moving_body(20)._asdict() | change
+    np.savez(tmp_path / "body.npz", **{key: value for key, value in fields.items() if value is not None})
+    with pytest.raises(ValueError, match=rf"body\.npz: {message}"):
+        load_body_motion(tmp_path / "body.npz")
+
+
+# --- what a notebook shows
+
+
+def test_records_print_one_line():
+    seen = as_keypoints(clip(180), np.where(np.arange(17) < 2, 0.0, 1.0) * np.ones((180, 1)), fps=30)
+    R = [[1, 0, 0], [0, 0, -1], [0, 1, 0]]
+    K = [[960, 0, 960], [0, 960, 540], [0, 0, 1]]
+    for record, line in (
+        (seen, "Keypoints(180 frames, 6.0 s at 30 fps, coco17, 12 % missing)"),
+        (motion(180), "Motion(180 frames, 3.0 s at 59.94 fps, 38 points)"),
+        (
+            motion()._replace(warnings=("a", "b", "c")),
+            "Motion(4 frames, 0.1 s at 59.94 fps, 38 points, 3 warnings)",
+        ),
+        (moving_body(180), "BodyMotion(180 frames, 6.0 s at 30 fps)"),
+        (
+            Camera(K, R, [0, 1.6, 4], (1920, 1080)),
+            "Camera(1920x1080, 1.6 m over the floor, looking 0° down, 90° wide)",
+        ),
+        (
+            Camera(K, R, [0, 1.6, 4], (1920, 1080), [0.1, 0, 0, 0]),
+            "Camera(1920x1080, 1.6 m over the floor, looking 0° down, 90° wide, distorted)",
+        ),
+    ):
+        assert repr(record) == line
+
+
+def test_what_is_not_yet_checked_prints_too():
+    assert repr(motion()._replace(fps=0.0)) == "Motion(4 frames, nan s at 0 fps, 38 points)"
+    nothing = np.zeros(())
+    assert (
+        repr(BodyMotion(nothing, nothing, nothing, 30.0, nothing)) == "BodyMotion(0 frames, 0.0 s at 30 fps)"
+    )
+    empty = Keypoints(np.zeros((0, 17, 2)), np.ones((0, 17)), SKELETONS["coco17"], 30.0)
+    assert repr(empty) == "Keypoints(0 frames, 0.0 s at 30 fps, coco17, 0 % missing)"
+
+
 # --- files that are not what they should be
+
+
+def test_only_what_is_asked_for_is_read_and_no_more_than_allowed(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, small=np.ones(3), table=np.array([{"runs": "code"}], dtype=object))
+    assert list(load_arrays(path, only=("small", "absent"))) == ["small"]
+    assert sorted(array_names(path)) == ["small", "table"]
+    with pytest.raises(ValueError, match="no absent; wanted the keys absent, found small, table"):
+        load_arrays(path, needed=("absent",), only=("small",))
+    with pytest.raises(ValueError, match="unpacks to .* GB; wanted at most"):
+        load_arrays(path, only=("small",), largest=100)
+    assert array_names(tmp_path.joinpath("b").write_bytes(b"hello") and tmp_path / "b") == []
 
 
 def test_pickled_objects_are_refused(tmp_path):
@@ -185,8 +314,8 @@ def test_a_bit_flip_is_refused(tmp_path):
         ({"joint_names": CANONICAL[:3]}, "with 3 joint names; wanted"),
         ({"joints_world": np.zeros((4, 38))}, r"joints_world is \(4, 38\)"),
         ({"valid": np.ones((3, 38), bool)}, r"valid \(3, 38\) and spread \(4, 38\) must be \(4, 38\)"),
-        ({"fps": np.zeros(2)}, r"fps is \[0.0, 0.0\]; wanted one number above 0"),
-        ({"fps": -1.0}, r"fps is -1.0; wanted one number above 0"),
+        ({"fps": np.zeros(2)}, r"fps is \[0.0, 0.0\]; wanted frames per second above 0"),
+        ({"fps": -1.0}, r"fps is -1.0; wanted frames per second above 0"),
     ],
 )
 def test_a_motion_file_with_wrong_fields_is_refused(tmp_path, change, message):

@@ -431,7 +431,7 @@ def test_formats_without_feet_are_refused_with_those_that_have_them(refiner, ske
     ("field", "value", "match"),
     [
         ("rotations", np.nan, "rotations of left_ankle is not finite in frame 5"),
-        ("rotations", 1.3, "left_ankle in frame 5 is no rotation"),
+        ("rotations", 1.3, "left_ankle in frame 5 is not a rotation"),
         ("root_translation", np.nan, "root_translation is not finite in frame 5"),
     ],
 )  # fmt: skip

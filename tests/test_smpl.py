@@ -292,7 +292,7 @@ def test_every_joint_s_name_and_parent_agree(fields, write):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"weights": None, "f": None}, "no weights, f; wanted a SMPL, SMPL-H or SMPL-X model with the keys"),
+        ({"weights": None, "f": None}, "not a SMPL, SMPL-H or SMPL-X model: no weights, f; wanted the keys"),
         ({"posedirs": np.zeros((VERTICES, 3, 216))}, r"posedirs \(30, 3, 216\), wanted \(30, 3, 207\)"),
         ({"weights": np.zeros((24, VERTICES))}, r"weights \(24, 30\), wanted \(30, 24\)"),
         ({"v_template": np.zeros((VERTICES, 2))}, r"v_template \(30, 2\), wanted \(30, 3\)"),
@@ -304,7 +304,7 @@ def test_every_joint_s_name_and_parent_agree(fields, write):
         ({"kintree_table": np.full((2, 24), 23)}, "wanted parents before children"),
         ({"shapedirs": np.full((VERTICES, 3, 10), np.nan)}, "shapedirs holds float64 with values that are"),
         ({"v_template": np.array(["a"])}, "v_template holds <U1"),
-        ({"v_template": np.array([{}], dtype=object)}, "it holds pickled objects"),
+        ({"v_template": np.array([{}], dtype=object)}, "it holds pickled Python objects"),
         ({"shapedirs": np.zeros((VERTICES, 3, 4))}, "betas=10; wanted 0 to the 4 that this file holds"),
     ],
 )
@@ -338,7 +338,7 @@ def test_an_unknown_smplx_layout_is_refused(fields, write):
     ("content", "message"),
     [
         (b"", "not a pickle, or a damaged one"),
-        (b"PK\x03\x04 and nothing more", "a damaged npz"),
+        (b"PK\x03\x04 and nothing more", "a damaged file"),
         (pickle.dumps([1, 2]), "holds a list; wanted a body model's dict"),
         (pickle.dumps({"v_template": 1}), "no shapedirs, posedirs, .* found v_template"),
         (pickle.dumps({}), "found none"),

@@ -534,7 +534,7 @@ def test_a_missing_key_is_named(tmp_path, program, key):
     value = good(program)
     inside, last = holder(program, value, key)
     del inside[last]
-    with pytest.raises(ValueError, match=rf"has no (pred_rotmat, )?{last}; wanted .*found"):
+    with pytest.raises(ValueError, match=rf": no (pred_rotmat, )?{last}; wanted .*found"):
         read_changed(program, value, tmp_path)
 
 
@@ -562,13 +562,13 @@ SPOILT = [
     ("wham", "frame_ids", "short", r"wanted \(7, any\)"),
     ("wham", "betas", "nan", "betas is not finite"),
     ("tram", "pred_rotmat", "nan", "pred_rotmat is not finite"),
-    ("tram", "pred_rotmat", "shear", r"pred_rotmat at \[\d, \d+\] is no rotation"),
-    ("tram", "pred_rotmat", "mirror", "is no rotation; wanted orthonormal columns and determinant"),
+    ("tram", "pred_rotmat", "shear", r"pred_rotmat at \[\d, \d+\] is not a rotation"),
+    ("tram", "pred_rotmat", "mirror", "is not a rotation; wanted orthonormal columns and determinant"),
     ("tram", "pred_trans", "short", r"pred_trans is \(7, 1, 3\); wanted \(8, 1, 3\)"),
-    ("cameras", "pred_cam_R", "shear", "pred_cam_R at .* is no rotation"),
+    ("cameras", "pred_cam_R", "shear", "pred_cam_R at .* is not a rotation"),
     ("cameras", "pred_cam_R", "short", "7 cameras; hps_track_0.npy has frame 7"),
     ("cameras", "img_center", "short", r"img_center is \(1,\); wanted \(2\)"),
-    ("phalp", "smpl.global_orient", "shear", "smpl.global_orient at .* is no rotation"),
+    ("phalp", "smpl.global_orient", "shear", "smpl.global_orient at .* is not a rotation"),
     ("phalp", "smpl.body_pose", "nan", "smpl.body_pose is not finite"),
     ("phalp", "smpl.body_pose", "short", "smpl.body_pose: all input arrays must have the same shape"),
     ("phalp", "camera", "short", "lists of several lengths"),
@@ -647,7 +647,7 @@ def test_nothing_in_a_result_runs(tmp_path, program):
         (joblib_stream({"a": 1}), r"no body motion in it \(a dict of a\); wanted a result of GVHMR"),
         (joblib_stream([1, 2]), r"no body motion in it \(a list\)"),
         (joblib_stream({}), r"no body motion in it"),
-        (npy_of_object(good("cameras")), r"not camera.npy: pass its folder\) has no pred_rotmat"),
+        (npy_of_object(good("cameras")), r"not camera.npy: pass its folder\): no pred_rotmat"),
         (b"PK\x03\x04", "a damaged file"),
         (b"text", "not a pickle"),
         (joblib_stream(phalp({}, {}, 2)), "nobody is in it"),
@@ -685,10 +685,13 @@ def npz(path: Path, **fields: Any) -> Path:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"poses": np.zeros((3, 156)), "betas": np.zeros(16)}, "the npz has no trans"),
+        (
+            {"poses": np.zeros((3, 156)), "betas": np.zeros(16)},
+            "no trans; wanted the keys trans, betas, found poses",
+        ),
         (
             {"trans": np.zeros((3, 3)), "betas": np.zeros(16)},
-            "no poses either, has no root_orient, pose_body",
+            "which has no poses: no root_orient, pose_body",
         ),
         (
             {"poses": np.zeros((3, 60)), "trans": np.zeros((3, 3)), "betas": np.zeros(9)},
@@ -699,7 +702,7 @@ def npz(path: Path, **fields: Any) -> Path:
         ({"poses": np.full((3, 72), np.nan), "trans": np.zeros((3, 3)), "betas": np.zeros(9)}, "not finite"),
         (
             {"poses": np.array([{}], dtype=object), "trans": np.zeros((1, 3)), "betas": np.zeros(9)},
-            "no npz of a",
+            "pickled Python objects",
         ),
     ],
 )
@@ -714,7 +717,7 @@ def test_an_npz_that_unpacks_to_too_much_is_refused_unread(tmp_path, monkeypatch
     )
     assert len(read_body(path).frames) == 99
     monkeypatch.setattr(amass, "LARGEST_UNPACKED", 99 * 72 * 8)
-    with pytest.raises(ValueError, match="its arrays unpack to .* GB; at most"):
+    with pytest.raises(ValueError, match="unpacks to .* GB; wanted at most"):
         read_body(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -35,14 +36,19 @@ def export(
         mesh: what glb shows: a plain figure, or a person (pip install "lift2to3[anny]"; its first use takes
             minutes).
     """
-    from lift2to3.convert.export import ENDINGS, FORMATS, as_formats, read_motion_file
+    from lift2to3.convert.export import ENDINGS, FORMATS, OF_ROTATIONS, as_formats, body_of, read_motion_file
     from lift2to3.convert.export import export as write
+    from lift2to3.motion import Motion, body_file
 
     formats = as_formats(list(FORMATS) if to == "all" else [name for name in to.split(",") if name])
     stem = motion.name.removesuffix(".npz")
     with gathered_warnings() as notes, progress("exporting") as advance:
         read = read_motion_file(motion)
         prepare_folder(out, *(stem + ENDINGS[name] for name in formats))
+        if isinstance(read, Motion) and read.body is None and set(formats) & set(OF_ROTATIONS):
+            read = read._replace(body=body_of(read, advance))
+            with contextlib.suppress(OSError):  # the next export, and feet, take the same body
+                read.body.save(body_file(motion))
         paths = write(read, out, stem, formats, up, unit, advance, body_model, mesh)
     print_warnings(notes)
     print_written(paths)

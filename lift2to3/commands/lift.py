@@ -138,6 +138,7 @@ def _lift_and_write(
 
     with gathered_warnings(), progress("lifting") as advance:  # they are in motion.warnings
         motion = Lifter.from_pretrained(weights).lift(keypoints, camera, progress=advance, **how)  # type: ignore[arg-type]
+    (out / BODY_FILE).unlink(missing_ok=True)  # an earlier lift's
     motion.save(out / MOTION_FILE)
     from lift2to3.report.figure import draw_motion  # only here: what is wrong with the input need not wait
 

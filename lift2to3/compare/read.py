@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import warnings
-import zipfile
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
+from lift2to3.array_files import array_names, load_arrays
 from lift2to3.compare.world_points import WorldPoints, as_world_points, world_points
 from lift2to3.convert.read_body import SeenBody, read_body
 from lift2to3.formats.keypoints.read import read_keypoints
-from lift2to3.motion import Keypoints, load_arrays, load_motion
+from lift2to3.motion import Keypoints, load_motion
 from lift2to3.skeletons import SKELETONS, Skeleton, get_skeleton
 
 Found = WorldPoints | Keypoints | SeenBody
@@ -84,7 +84,7 @@ def _read(path: Path, reading: Reading, skeleton: str | Skeleton | None) -> Foun
             return _keypoints(path, reading, skeleton)
         if array is not None:
             return _joints(path, array, None, None, reading, skeleton)
-    names = _npz_names(path) if start[:2] == b"PK" else set()
+    names = set(array_names(path))
     if reading.key is not None and names:
         return _joints_of_npz(path, reading, skeleton)
     if "joints_world" in names:
@@ -118,15 +118,6 @@ def _plain_npy(path: Path) -> np.ndarray | None:
         if "Object arrays" in str(error):
             return None
         raise ValueError(f"{path}: a damaged .npy ({error}); copy it again") from error
-
-
-def _npz_names(path: Path) -> set[str]:
-    """Names of its arrays; none where the zip is no npz."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")}
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{path}: a damaged file ({error}); copy it again") from error
 
 
 def _joints_of_npz(path: Path, reading: Reading, skeleton: str | Skeleton | None) -> WorldPoints:

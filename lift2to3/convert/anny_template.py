@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from lift2to3.convert.person_mesh import PersonTemplate
-from lift2to3.formats.motions.joint_tree import Y_UP_FROM_WORLD
+from lift2to3.formats.motions.file_axes import Y_UP_FROM_WORLD
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,18 +9,24 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, Literal, assert_never, get_args
+from typing import Final, Literal, get_args
 
 import numpy as np
 
-from lift2to3.body import pose_body
+from lift2to3.array_files import array_names
 from lift2to3.fit.fit_smpl import fit_smpl, joints_at_rest
 from lift2to3.formats.motions.amass import Model, write_smpl_npz
 from lift2to3.formats.motions.figure_mesh import SkinnedMesh
-from lift2to3.formats.motions.joint_tree import METRES, Unit, UpAxis, check_body
-from lift2to3.formats.motions.marker_points import check_points
-from lift2to3.motion import BodyMotion, Motion, load_arrays, load_body_motion, load_motion
-from lift2to3.skeletons import CANONICAL
+from lift2to3.formats.motions.file_axes import METRES, Unit, UpAxis
+from lift2to3.motion import (
+    BodyMotion,
+    Motion,
+    check_belongs,
+    check_body,
+    check_points,
+    load_body_motion,
+    load_motion,
+)
 from lift2to3.smpl import BodyModel, load_body_model
 
 Format = Literal["bvh", "glb", "trc", "c3d", "mot", "amass", "smpl", "csv", "json"]
@@ -44,8 +50,6 @@ _MODELS: Final[dict[Format, Model]] = {"amass": "smplh", "smpl": "smpl"}
 USUAL_UP: Final[dict[Format, UpAxis]] = {"bvh": "y", "trc": "y", "c3d": "z"}
 """The up axis that programs expect, of the formats that leave it open."""
 
-_FRAMES_AT_ONCE: Final = 4096
-
 
 def export(
     motion: Motion | BodyMotion,
@@ -61,7 +65,8 @@ def export(
     """Write a motion in several formats; each file appears whole or not at all.
 
     Args:
-        motion: points, or a posed body. Points get a body by `fit_body` where a format needs one.
+        motion: points, or a posed body. Formats that pose a body get the motion's own; one is fitted, with a
+            warning, where it has none.
         folder: made where it does not exist.
         stem: the files' name without ending.
         formats: of `FORMATS`.
@@ -78,7 +83,7 @@ def export(
 
     Raises:
         ValueError: an unknown format, unit or mesh, a motion that cannot be written, a body model that
-            is none or another than the formats ask for, or anny is not installed.
+            cannot be read or is not the one that the formats ask for, or anny is not installed.
         OSError: the folder cannot be written.
     """
     chosen = as_formats(formats)
@@ -96,7 +101,7 @@ def export(
     if any(name in OF_ROTATIONS for name in chosen):
         body = body_of(motion, progress)
         check_body(body)
-        _say_what_is_filled(body, chosen)
+        _warn_filled(body, chosen)
     if any(name not in OF_ROTATIONS for name in chosen):
         points = points_of(motion)
         check_points(points)
@@ -107,12 +112,13 @@ def export(
     written = []
     for name in chosen:
         path = folder / f"{stem}{ENDINGS[name]}"
+        axis = up or USUAL_UP.get(name, "y")
         if name in OF_ROTATIONS:
             assert body is not None
-            _write_body(path, name, body, up, unit, model, skin)
+            _write_body(path, name, body, axis, unit, model, skin)
         else:
             assert points is not None
-            _write_points(path, name, points, up, unit)
+            _write_points(path, name, points, axis, unit)
         written.append(path)
     return written
 
@@ -130,7 +136,7 @@ def as_formats(names: Sequence[str]) -> tuple[Format, ...]:
     return tuple(name for asked in dict.fromkeys(names) for name in FORMATS if name == asked)
 
 
-def _say_what_is_filled(body: BodyMotion, formats: Sequence[Format]) -> None:
+def _warn_filled(body: BodyMotion, formats: Sequence[Format]) -> None:
     lost = int(np.count_nonzero(~body.valid))
     if lost:
         names = ", ".join(name for name in formats if name in OF_ROTATIONS)
@@ -172,19 +178,14 @@ def _write_smpl(path: Path, body: BodyMotion, kind: Model, model: BodyModel | No
 
 
 def _write_body(
-    path: Path,
-    name: Format,
-    body: BodyMotion,
-    up: UpAxis | None,
-    unit: Unit,
-    model: BodyModel | None,
+    path: Path, name: Format, body: BodyMotion, up: UpAxis, unit: Unit, model: BodyModel | None,
     skin: SkinnedMesh | None,
-) -> None:
+) -> None:  # fmt: skip
     # a writer is imported when it is used: the command line need not wait for the others
     if name == "bvh":
-        from lift2to3.formats.motions.bvh_write import write_bvh
+        from lift2to3.formats.motions.bvh import write_bvh
 
-        write_bvh(path, body, up or USUAL_UP[name], METRES[unit])
+        write_bvh(path, body, up, METRES[unit])
     elif name == "glb":
         from lift2to3.formats.motions.glb import write_glb
 
@@ -193,35 +194,25 @@ def _write_body(
         from lift2to3.formats.motions.mot import write_mot
 
         write_mot(path, body)
-    elif name == "amass" or name == "smpl":
+    else:
+        assert name == "amass" or name == "smpl", f"{name} holds points"
         _write_smpl(path, body, _MODELS[name], model)
-    elif name == "trc" or name == "c3d" or name == "csv" or name == "json":
-        raise AssertionError(f"{name} holds points")
-    else:
-        assert_never(name)
 
 
-def _write_points(path: Path, name: Format, points: Motion, up: UpAxis | None, unit: Unit) -> None:
+def _write_points(path: Path, name: Format, points: Motion, up: UpAxis, unit: Unit) -> None:
+    from lift2to3.formats.motions.c3d import write_c3d
+    from lift2to3.formats.motions.tables import write_csv, write_json
+    from lift2to3.formats.motions.trc import write_trc
+
     if name == "trc":
-        from lift2to3.formats.motions.trc import write_trc
-
-        write_trc(path, points, up or USUAL_UP[name], unit)
+        write_trc(path, points, up, unit)
     elif name == "c3d":
-        from lift2to3.formats.motions.c3d import write_c3d
-
-        write_c3d(path, points, up or USUAL_UP[name])
+        write_c3d(path, points, up)
     elif name == "csv":
-        from lift2to3.formats.motions.tables import write_csv
-
         write_csv(path, points)
-    elif name == "json":
-        from lift2to3.formats.motions.tables import write_json
-
-        write_json(path, points)
-    elif name == "bvh" or name == "glb" or name == "mot" or name == "amass" or name == "smpl":
-        raise AssertionError(f"{name} poses a body")
     else:
-        assert_never(name)
+        assert name == "json", f"{name} poses a body"
+        write_json(path, points)
 
 
 def points_of(motion: Motion | BodyMotion) -> Motion:
@@ -229,24 +220,24 @@ def points_of(motion: Motion | BodyMotion) -> Motion:
     if isinstance(motion, Motion):
         return motion
     check_body(motion)
-    offsets = np.asarray(motion.rest_offsets, np.float64)
-    points = np.empty((len(motion.rotations), len(CANONICAL), 3), np.float32)
-    for start in range(0, len(points), _FRAMES_AT_ONCE):  # bounds the memory of long clips
-        part = slice(start, start + _FRAMES_AT_ONCE)
-        turns = np.asarray(motion.rotations[part], np.float64)
-        points[part] = pose_body(offsets, turns, np.asarray(motion.root_translation[part], np.float64))[1]
-    points[~motion.valid] = np.nan
-    valid = np.repeat(motion.valid[:, None], len(CANONICAL), axis=1)
-    return Motion(points, CANONICAL, motion.fps, valid, np.full(valid.shape, np.nan, np.float32))
+    return motion.motion()
 
 
 def body_of(motion: Motion | BodyMotion, progress: Callable[[int, int], None] | None = None) -> BodyMotion:
-    """A posed body: the motion itself, or one fitted to its points."""
+    """A posed body: the motion itself, its own, or one fitted to its points, which is said.
+
+    Raises:
+        ValueError: points that cannot be written, or a body of another motion.
+    """
     if isinstance(motion, BodyMotion):
         return motion
     check_points(motion)
+    if motion.body is not None:
+        check_belongs(motion.body, motion)
+        return motion.body
     from lift2to3.fit.fit_body import fit_body
 
+    warnings.warn("no body came with the motion: one was fitted to its points", stacklevel=3)
     return fit_body(motion, progress=progress)
 
 
@@ -257,4 +248,4 @@ def read_motion_file(path: str | Path) -> Motion | BodyMotion:
         ValueError: neither.
         FileNotFoundError: there is no such file.
     """
-    return load_body_motion(path) if "rotations" in load_arrays(path) else load_motion(path)
+    return load_body_motion(path) if "rotations" in array_names(path) else load_motion(path)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 import jax.numpy as jnp
 
+from lift2to3.array_files import array_names
 from lift2to3.convert.read_body import read_body
 from lift2to3.fit.fit_body import fit_body
 from lift2to3.geometry.cameras import Camera, View
-from lift2to3.motion import BodyMotion, Keypoints, load_arrays, load_motion
+from lift2to3.motion import BodyMotion, Keypoints, load_motion
 from lift2to3.pipeline.refine_feet import check_keypoints
 
 
@@ -34,7 +36,8 @@ def read_seen_body(
     """Read a motion of any program and put it together with the video's keypoints.
 
     Args:
-        path: what `lift2to3.convert.read_body.read_body` reads, or a `Motion`'s npz, which gets a body.
+        path: what `lift2to3.convert.read_body.read_body` reads, or a `Motion`'s npz: its body, or one that is
+            fitted.
         keypoints: of the whole video.
         camera: the calibrated camera. A file that holds the camera of its own world (GVHMR, WHAM, TRAM,
             PHALP) keeps that camera's place; intrinsics and distortion are then this one's, if given.
@@ -49,7 +52,10 @@ def read_seen_body(
             raise ValueError(f"{path}: points of a lift; wanted the camera that it was lifted with")
         motion = load_motion(path)
         check_keypoints(keypoints, len(motion.joints_world), motion.fps)
-        return SeenFeet(fit_body(motion, keypoints, camera), keypoints, camera, None)
+        if "feet" in motion.refined:
+            warnings.warn(f"{path}: lift has refined its feet already; they change little now", stacklevel=2)
+        body = fit_body(motion, keypoints, camera) if motion.body is None else motion.body
+        return SeenFeet(body, keypoints, camera, None)
     found = read_body(path, track, keypoints.fps, body_model)
     if found.frames[-1] >= len(keypoints.xy_px):
         raise ValueError(
@@ -73,5 +79,4 @@ def read_seen_body(
 
 
 def _holds_points(path: str | Path) -> bool:
-    path = Path(path)
-    return path.suffix == ".npz" and path.is_file() and "joints_world" in load_arrays(path)
+    return Path(path).is_file() and "joints_world" in array_names(path)

@@ -13,7 +13,6 @@ frame is the one that sees the one body where the other stands.
 from __future__ import annotations
 
 import warnings
-import zipfile
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -21,6 +20,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial.transform import Rotation
 
+from lift2to3.array_files import array_names
 from lift2to3.body import pose_body
 from lift2to3.convert.rest_skeleton import RestSkeleton, ordinary_rest, rest_of_model
 from lift2to3.formats.motions.amass import read_amass_npz, read_smpl_npz
@@ -31,7 +31,7 @@ from lift2to3.formats.motions.tram import is_tram, read_tram_folder, tram_result
 from lift2to3.formats.motions.wham import is_wham, wham_result
 from lift2to3.formats.object_files import load_objects
 from lift2to3.geometry.ground import FOOT_HEIGHT_M
-from lift2to3.motion import BodyMotion, load_body_motion
+from lift2to3.motion import BodyMotion, as_rate, load_body_motion
 from lift2to3.skeletons import FOOT_POINTS, INDEX
 from lift2to3.smpl import load_body_model
 
@@ -97,9 +97,12 @@ def read_body(
     path = Path(path)
     result = _read(path, track)
     if isinstance(result, BodyMotion):
-        body = result if fps is None else result._replace(fps=_checked_rate(fps, path))
+        body = result if fps is None else result._replace(fps=as_rate(fps, path))
         return SeenBody(body, None, None, None, np.arange(len(body.valid)))
-    rate = _checked_rate(result.fps if fps is None else fps, path)
+    rate = result.fps if fps is None else fps
+    if rate is None:
+        raise ValueError(f"{path}: the file does not say the video's rate; pass fps, e.g. fps=30")
+    rate = as_rate(rate, path)
     rest = _rest(result, path, body_model)
     if result.in_world is None:
         _warn_of_gravity(result, path)
@@ -110,13 +113,13 @@ def _read(path: Path, track: str | int | None) -> SmplResult | BodyMotion:
     """The file's content, by what it looks like."""
     if path.is_dir():
         return read_tram_folder(path, track)
-    names = _zip_names(path)
-    if any(name.endswith(".npy") for name in names):
+    names = array_names(path)
+    if names:
         if track not in (None, 0, "0"):
             raise ValueError(f"{path}: no track {track!r}; an npz of motion holds one person")
-        if "rotations.npy" in names:
+        if "rotations" in names:
             return load_body_motion(path)
-        return read_smpl_npz(path) if "rest_offsets.npy" in names else read_amass_npz(path)
+        return read_smpl_npz(path) if "rest_offsets" in names else read_amass_npz(path)
     found = load_objects(path)
     for recognises, result in _RESULTS:
         if recognises(found):
@@ -131,25 +134,6 @@ def _read(path: Path, track: str | int | None) -> SmplResult | BodyMotion:
         "(wham_output.pkl), TRAM (results/<video>), PHALP or 4D-Humans (results/….pkl), or an npz of AMASS "
         "or of ours"
     )
-
-
-def _zip_names(path: Path) -> list[str]:
-    with path.open("rb") as file:
-        if file.read(2) != b"PK":
-            return []
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.namelist()
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{path}: a damaged file ({error}); copy it again") from error
-
-
-def _checked_rate(fps: float | None, path: Path) -> float:
-    if fps is None:
-        raise ValueError(f"{path}: the file does not say the video's rate; pass fps, e.g. fps=30")
-    if not (np.isfinite(fps) and fps > 0):
-        raise ValueError(f"{path}: fps is {fps}; wanted frames per second above 0")
-    return float(fps)
 
 
 def _rest(result: SmplResult, path: Path, body_model: str | Path | None) -> RestSkeleton:
@@ -189,25 +173,19 @@ def _placed(result: SmplResult, rest: RestSkeleton, fps: float, path: Path) -> S
     rotations = np.concatenate([root.orientation[:, None], result.body_pose], axis=1)
     floor = 0.0 if result.on_floor else _floor(rest, rotations, root.translation)
     down = np.array([0.0, 0.0, -floor])
-    frames, before, after, share = _between(result.frames, path)
+    filled = _filled(result.frames, path)
     body = BodyMotion(
-        root_translation=_straight(root.translation + down, before, after, share),
-        rotations=_swung(rotations, before, after, share),
+        root_translation=filled.straight(root.translation + down),
+        rotations=filled.swung(rotations),
         rest_offsets=rest.rest_offsets,
         fps=fps,
-        valid=share == 0,
+        valid=filled.share == 0,
     )
     if camera is None:
-        return SeenBody(body, None, None, result.K, frames, upright)
-    lifted = camera.translation - camera.orientation @ down
-    return SeenBody(
-        body,
-        _swung(camera.orientation[:, None], before, after, share)[:, 0],
-        _straight(lifted, before, after, share),
-        result.K,
-        frames,
-        upright,
-    )
+        return SeenBody(body, None, None, result.K, filled.frames, upright)
+    axes = filled.swung(camera.orientation[:, None])[:, 0]
+    lifted = filled.straight(camera.translation - camera.orientation @ down)
+    return SeenBody(body, axes, lifted, result.K, filled.frames, upright)
 
 
 def _pelvis(root: Root, rest: RestSkeleton) -> Root:
@@ -225,14 +203,14 @@ def _moved(root: Root, turn: Float[np.ndarray, "3 3"]) -> Root:
 
 def _camera_between(in_camera: Root, in_world: Root) -> Root:
     """Each frame's camera that sees the body in the world where the other stands."""
-    turns = in_camera.orientation @ in_world.orientation.swapaxes(1, 2)
-    return Root(turns, in_camera.translation - _turned(turns, in_world.translation))
+    rotations = in_camera.orientation @ in_world.orientation.swapaxes(1, 2)
+    return Root(rotations, in_camera.translation - _turned(rotations, in_world.translation))
 
 
 def _turned(
-    turns: Float[np.ndarray, "time 3 3"], vectors: Float[np.ndarray, "time 3"]
+    rotations: Float[np.ndarray, "time 3 3"], vectors: Float[np.ndarray, "time 3"]
 ) -> Float[np.ndarray, "time 3"]:
-    return np.einsum("tij,tj->ti", turns, vectors)
+    return np.einsum("tij,tj->ti", rotations, vectors)
 
 
 def _floor(
@@ -244,12 +222,37 @@ def _floor(
     return float(np.percentile(soles.min(axis=1), _UNDER_FLOOR_PERCENT))
 
 
-def _between(
-    seen: Int[np.ndarray, "seen"], path: Path
-) -> tuple[
-    Int[np.ndarray, "time"], Int[np.ndarray, "time"], Int[np.ndarray, "time"], Float[np.ndarray, "time"]
-]:
-    """Every frame from first to last; the rows seen before and after it, and how far between them it is."""
+class _Filled(NamedTuple):
+    """Every frame from the first to the last, between the frames seen.
+
+    Attributes:
+        frames: their numbers in the video.
+        before, after: rows of the frames seen before and after each; its own where it was seen.
+        share: how far between the two it is, from 0.
+    """
+
+    frames: Int[np.ndarray, "time"]
+    before: Int[np.ndarray, "time"]
+    after: Int[np.ndarray, "time"]
+    share: Float[np.ndarray, "time"]
+
+    def straight(self, values: Float[np.ndarray, "seen 3"]) -> Float[np.ndarray, "time 3"]:
+        """Along the line between the values seen."""
+        return values[self.before] + self.share[:, None] * (values[self.after] - values[self.before])
+
+    def swung(self, rotations: Float[np.ndarray, "seen joints 3 3"]) -> Float[np.ndarray, "time joints 3 3"]:
+        """At an even speed the shortest way between the rotations seen."""
+        filled = rotations[self.before]
+        away = np.flatnonzero(self.share)
+        if len(away):
+            start, end = rotations[self.before[away]], rotations[self.after[away]]
+            step = Rotation.from_matrix((start.swapaxes(-1, -2) @ end).reshape(-1, 3, 3)).as_rotvec()
+            share = np.repeat(self.share[away], rotations.shape[1])[:, None]
+            filled[away] = start @ Rotation.from_rotvec(step * share).as_matrix().reshape(start.shape)
+        return filled
+
+
+def _filled(seen: Int[np.ndarray, "seen"], path: Path) -> _Filled:
     count = int(seen[-1] - seen[0]) + 1
     if count > (1 + _MOST_FILLED) * len(seen):
         raise ValueError(
@@ -259,31 +262,4 @@ def _between(
     frames = np.arange(seen[0], seen[-1] + 1)
     before = np.searchsorted(seen, frames, side="right") - 1
     after = np.minimum(before + (seen[before] != frames), len(seen) - 1)
-    share = (frames - seen[before]) / np.maximum(seen[after] - seen[before], 1)
-    return frames, before, after, share
-
-
-def _straight(
-    values: Float[np.ndarray, "seen 3"],
-    before: Int[np.ndarray, "time"],
-    after: Int[np.ndarray, "time"],
-    share: Float[np.ndarray, "time"],
-) -> Float[np.ndarray, "time 3"]:
-    return values[before] + share[:, None] * (values[after] - values[before])
-
-
-def _swung(
-    turns: Float[np.ndarray, "seen joints 3 3"],
-    before: Int[np.ndarray, "time"],
-    after: Int[np.ndarray, "time"],
-    share: Float[np.ndarray, "time"],
-) -> Float[np.ndarray, "time joints 3 3"]:
-    """At an even speed the shortest way between the rotations seen."""
-    filled = turns[before]
-    away = np.flatnonzero(share)
-    if len(away):
-        start, end = turns[before[away]], turns[after[away]]
-        step = Rotation.from_matrix((start.swapaxes(-1, -2) @ end).reshape(-1, 3, 3)).as_rotvec()
-        part = Rotation.from_rotvec(step * np.repeat(share[away], turns.shape[1])[:, None]).as_matrix()
-        filled[away] = start @ part.reshape(start.shape)
-    return filled
+    return _Filled(frames, before, after, (frames - seen[before]) / np.maximum(seen[after] - seen[before], 1))

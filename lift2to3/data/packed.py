@@ -6,7 +6,6 @@ both as differences from frame to frame, which deflate well. A point comes back 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -14,8 +13,8 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float, Int
 
+from lift2to3.array_files import load_arrays, save_arrays
 from lift2to3.data.mocap import MocapClip
-from lift2to3.motion import load_arrays
 
 _VERSION: Final = 1
 _POINT_STEP_M: Final = 1e-4
@@ -39,14 +38,7 @@ def write_packed(path: str | Path, clips: Sequence[MocapClip], shards: int = 1) 
     written = []
     for shard in range(shards):
         name = path if shards == 1 else path.with_name(f"{path.stem}-{shard:05d}-of-{shards:05d}.npz")
-        part = name.with_name(f".{name.name}.{os.getpid()}.part")
-        try:
-            with part.open("wb") as file:
-                np.savez_compressed(file, allow_pickle=False, **_pack(clips[shard::shards]))
-            part.replace(name)
-        finally:
-            part.unlink(missing_ok=True)
-        written.append(name)
+        written.append(save_arrays(name, **_pack(clips[shard::shards])))
     return written
 
 

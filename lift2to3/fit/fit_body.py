@@ -25,7 +25,7 @@ from lift2to3.fit.first_pose import first_rest_offsets, first_rotations, measure
 from lift2to3.fit.pose_solver import Poses, Stiffness, Terms, solve_poses
 from lift2to3.geometry.cameras import Camera
 from lift2to3.geometry.ground import FOOT_HEIGHT_M
-from lift2to3.motion import BodyMotion, Keypoints, Motion
+from lift2to3.motion import BodyMotion, Keypoints, Motion, motion_hash
 from lift2to3.skeletons import CANONICAL, FOOT_POINTS, INDEX, PARENTS, TREE_ORDER
 
 WINDOW_FRAMES: Final = 128
@@ -106,7 +106,9 @@ def fit_body(
     rotations = first_rotations(points, weight, offsets, prior)
     terms, stiffness = _terms(points, precision, rotations, offsets, prior, motion.fps, config)
     rotations, root = _solve_windows(rotations, terms, stiffness, config.iterations, progress)
-    return BodyMotion(root, rotations, offsets.astype(np.float32), motion.fps, frames_valid)
+    return BodyMotion(
+        root, rotations, offsets.astype(np.float32), motion.fps, frames_valid, motion_hash(motion)
+    )
 
 
 # --- what goes in

@@ -47,8 +47,8 @@ def load_objects(path: str | Path) -> Any:
     """The file's value, of None, numbers, strings, bytes, list, tuple, dict, set and arrays only.
 
     Raises:
-        ValueError: none of the layouts above, a damaged file, one that names anything that is no array or
-            plain container, or one that unpacks to more than `LARGEST_UNPACKED`.
+        ValueError: none of the layouts above, a damaged file, one that names anything but arrays and
+            plain containers, or one that unpacks to more than `LARGEST_UNPACKED`.
         FileNotFoundError: there is no such file.
     """
     content = Path(path).read_bytes()

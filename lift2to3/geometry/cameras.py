@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -12,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
+from lift2to3.array_files import save_fields
 from lift2to3.conventions import NEAR_M
 
 
@@ -173,6 +175,26 @@ class Camera:
         lens = None if dist is None else _lens(dist)
         for field, value in (("K", K), ("R", R), ("t", t), ("size", (width, height)), ("dist", lens)):
             object.__setattr__(self, field, value)
+
+    def save(self, path: str | Path) -> Path:
+        """Write ``.json`` or ``.npz`` by the path's ending; `lift2to3.read_camera` gives back the same.
+
+        Raises:
+            ValueError: another ending.
+        """
+        fields = {"direction": "world_to_camera", "K": self.K, "R": self.R, "t": self.t, "size": self.size}
+        return save_fields(path, fields if self.dist is None else fields | {"dist": self.dist})
+
+    def __repr__(self) -> str:
+        """One line."""
+        width, height = self.size
+        down = np.degrees(np.arcsin(np.clip(-self.R[2, 2], -1, 1)))
+        wide = np.degrees(np.ptp(np.arctan((np.array([0, width]) - self.K[0, 2]) / self.K[0, 0])))
+        lens = "" if self.dist is None else ", distorted"
+        return (
+            f"Camera({width}x{height}, {self.centre[2]:.1f} m over the floor, looking {round(down)}° down, "
+            f"{round(wide)}° wide{lens})"
+        )
 
     @property
     def centre(self) -> np.ndarray:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.signal import savgol_filter
@@ -85,8 +84,7 @@ def canonical_clip(keypoints: Keypoints, camera: Camera, config: MultiViewConfig
     check_setup(camera, observed.n, observed.confidence)
     resampled = observed.at_model_rate
     n, confidence = resampled.n.astype(np.float32), resampled.confidence.astype(np.float32)
-    view = View(jnp.asarray(camera.R), jnp.asarray(camera.t))
-    frame, view = jax.device_get(_frame_of(view, config))
+    frame, view = jax.device_get(_frame_of(camera.view, config))
     return CanonicalClip(frame, view, n, confidence, observed)
 
 

@@ -176,7 +176,7 @@ class Lifter:
             motion = (self.refiner or shipped_refiner()).refine_points(motion, clip.observed, camera)
         if refine:
             body = refine_body(motion, keypoints, camera, progress=progress)
-            motion = body.motion(motion.spread)
+            motion = body.motion(motion.spread)._replace(refined=(*motion.refined, "body"))
         return motion
 
     def _sampling(self, steps: int | None, samples: int) -> WindowModel:

@@ -27,7 +27,6 @@ from lift2to3.conventions import MODEL_FPS, NEAR_M
 from lift2to3.disk_cache import use_disk_cache
 from lift2to3.fit.body_prior import load_body_prior
 from lift2to3.fit.first_pose import first_rest_offsets, first_rotations, measured_rest_offsets
-from lift2to3.formats.motions.joint_tree import check_body
 from lift2to3.geometry.cameras import Camera, View
 from lift2to3.geometry.rotations import matrix_from_6d, sixd_from_matrix
 from lift2to3.models.foot_lifter import (
@@ -40,7 +39,7 @@ from lift2to3.models.foot_lifter import (
     soles_in_box,
 )
 from lift2to3.models.params import Params, describe, merge
-from lift2to3.motion import BodyMotion, Keypoints, Motion
+from lift2to3.motion import BodyMotion, Keypoints, Motion, check_body
 from lift2to3.observations import Observations, observe
 from lift2to3.representation import FOOT_ROWS, in_box, person_box
 from lift2to3.skeletons import CANONICAL, INDEX, SKELETONS, Skeleton
@@ -204,7 +203,7 @@ class FootRefiner:
         for ankle, sole in zip(_ANKLES, _SOLES, strict=True):
             foot = points[:, [ankle]] + posed[:, sole] - posed[:, [ankle]]
             joints[:, sole] = np.where(valid[:, None, None], foot, joints[:, sole])
-        return motion._replace(joints_world=joints)
+        return motion._replace(joints_world=joints, refined=(*motion.refined, "feet"))
 
     def corrections(
         self,

@@ -17,7 +17,6 @@ numbers a frame), or ``root_orient`` and ``pose_body``; ``mocap_framerate`` or `
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -25,20 +24,19 @@ from typing import Any, Final, Literal
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from lift2to3.array_files import load_arrays, require_keys, save_arrays
 from lift2to3.body import BODY_JOINTS
-from lift2to3.formats.motions.joint_tree import check_body, orthonormal, quaternions_xyzw
+from lift2to3.formats.motions.file_axes import orthonormal, quaternions_xyzw
 from lift2to3.formats.motions.smpl_results import (
     Root,
     SmplResult,
     as_numbers,
     as_one_shape,
-    has_keys,
     matrices_from_vectors,
 )
 from lift2to3.formats.object_files import LARGEST_UNPACKED
-from lift2to3.motion import BodyMotion, load_arrays
+from lift2to3.motion import BodyMotion, check_body
 from lift2to3.skeletons import CANONICAL
-from lift2to3.whole_file import whole_file
 
 Model = Literal["smplh", "smpl"]
 
@@ -69,15 +67,14 @@ def write_smpl_npz(
     Raises:
         ValueError: a body that cannot be written (see `check_body`), or more betas than the file holds.
     """
-    path = Path(path)
     check_body(body)
-    turns = quaternions_xyzw(orthonormal(np.asarray(body.rotations, float)))
-    frames, shape = len(turns), np.zeros(_BETAS[model])
+    xyzw = quaternions_xyzw(orthonormal(np.asarray(body.rotations, float)))
+    frames, shape = len(xyzw), np.zeros(_BETAS[model])
     if len(betas) > len(shape):
         raise ValueError(f"{len(betas)} betas; {model}'s npz holds {len(shape)}")
     shape[: len(betas)] = betas
     poses = np.zeros((frames, _POSE_NUMBERS[model]))
-    poses[:, :_OWN] = Rotation.from_quat(turns.reshape(-1, 4)).as_rotvec().reshape(frames, _OWN)
+    poses[:, :_OWN] = Rotation.from_quat(xyzw.reshape(-1, 4)).as_rotvec().reshape(frames, _OWN)
     fields: dict[str, Any] = {
         "trans": np.asarray(body.root_translation, float) - np.asarray(pelvis_at_rest, float),
         "poses": poses,
@@ -89,9 +86,7 @@ def write_smpl_npz(
         "rest_offsets": np.asarray(body.rest_offsets, float),
         "valid": np.asarray(body.valid, bool),
     }
-    with whole_file(path) as part, part.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **fields)
-    return path
+    return save_arrays(Path(path), **fields)
 
 
 def read_amass_npz(path: str | Path) -> SmplResult:
@@ -101,23 +96,24 @@ def read_amass_npz(path: str | Path) -> SmplResult:
         ValueError: no such npz: a key is missing, or holds something else (the message says which).
         FileNotFoundError: there is no such file.
     """
-    fields = has_keys(_needed_arrays(Path(path)), path, "the npz", ("trans", "betas"))
+    fields = load_arrays(path, needed=("trans", "betas"), only=_READ, largest=LARGEST_UNPACKED)
     if "poses" in fields:
         columns = np.shape(fields["poses"])[-1] if np.ndim(fields["poses"]) else 0
-        turns = matrices_from_vectors(fields["poses"], path, "poses", len(BODY_JOINTS))
+        rotations = matrices_from_vectors(fields["poses"], path, "poses", len(BODY_JOINTS))
     else:
-        parts = has_keys(fields, path, "the npz, which has no poses either,", ("root_orient", "pose_body"))
+        require_keys(fields, ("root_orient", "pose_body"), f"{path}, which has no poses")
         columns = 0
-        root = matrices_from_vectors(parts["root_orient"], path, "root_orient", 1)
-        body = matrices_from_vectors(parts["pose_body"], path, "pose_body", len(BODY_JOINTS) - 1, len(root))
-        turns = np.concatenate([root, body], axis=1)
+        root = matrices_from_vectors(fields["root_orient"], path, "root_orient", 1)
+        pose = fields["pose_body"]
+        body = matrices_from_vectors(pose, path, "pose_body", len(BODY_JOINTS) - 1, len(root))
+        rotations = np.concatenate([root, body], axis=1)
     rates = [fields[key] for key in _RATES if key in fields]
-    frames = len(turns)
+    frames = len(rotations)
     return SmplResult(
-        body_pose=turns[:, 1:],
+        body_pose=rotations[:, 1:],
         betas=as_one_shape(fields["betas"], path, "betas"),
         frames=np.arange(frames),
-        in_world=Root(turns[:, 0], as_numbers(fields["trans"], path, "trans", (frames, 3))),
+        in_world=Root(rotations[:, 0], as_numbers(fields["trans"], path, "trans", (frames, 3))),
         in_camera=None,
         camera_in_world=None,
         up="z",
@@ -129,25 +125,8 @@ def read_amass_npz(path: str | Path) -> SmplResult:
 
 
 _RATES: Final = ("mocap_framerate", "mocap_frame_rate", "fps")
-_NEEDED: Final = ("poses", "root_orient", "pose_body", "trans", "betas", *_RATES, "surface_model_type")
-
-
-def _needed_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of the npz that make a motion; its pickled tables (labels, markers) stay unread."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            sizes = {entry.filename.removesuffix(".npy"): entry.file_size for entry in archive.infolist()}
-        large = sum(sizes.get(name, 0) for name in _NEEDED)
-        if large > LARGEST_UNPACKED:
-            raise ValueError(
-                f"its arrays unpack to {large / 2**30:.3g} GB; at most {LARGEST_UNPACKED / 2**30:.3g}"
-            )
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in _NEEDED if name in archive.files}
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # a damaged archive ends in many kinds of error
-        raise ValueError(f"{path}: no npz of a motion, or a damaged one ({error})") from error
+_READ: Final = ("poses", "root_orient", "pose_body", "trans", "betas", *_RATES, "surface_model_type")
+"""The arrays that make a motion; the pickled tables beside them (labels, markers) stay unread."""
 
 
 def _model(fields: Mapping[str, np.ndarray], columns: int) -> Literal["smpl", "smplh", "smplx"]:
@@ -166,28 +145,18 @@ def read_smpl_npz(path: str | Path) -> BodyMotion:
     """
     needed = ("trans", "poses", "mocap_framerate", "pelvis_at_rest", "rest_offsets", "valid")
     fields = load_arrays(path, needed=needed)
-    text = [name for name in needed if fields[name].dtype.kind not in "fiub"]
-    if text:
-        raise ValueError(f"{path}: {', '.join(text)} hold no numbers")
-    frames = len(fields["poses"]) if fields["poses"].ndim else 0
+    poses = fields["poses"]
+    if poses.ndim != 2 or poses.shape[1] not in _POSE_NUMBERS.values():
+        raise ValueError(f"{path}: poses is {poses.shape}; wanted (time, 156) or (time, 72)")
     shapes = {
-        "trans": (frames, 3), "rest_offsets": (len(CANONICAL), 3), "valid": (frames,),
+        "trans": (len(poses), 3), "rest_offsets": (len(CANONICAL), 3), "valid": (len(poses),),
         "pelvis_at_rest": (3,), "mocap_framerate": (),
     }  # fmt: skip
-    for name, shape in shapes.items():
-        if fields[name].shape != shape or not np.isfinite(fields[name].astype(float)).all():
-            raise ValueError(f"{path}: {name} is {fields[name].shape}; wanted {shape}, finite")
-    poses = fields["poses"]
-    if (
-        poses.shape not in {(frames, count) for count in _POSE_NUMBERS.values()}
-        or not np.isfinite(poses).all()
-    ):
-        raise ValueError(f"{path}: poses is {poses.shape}; wanted (time, 156) or (time, 72), finite")
-    turns = Rotation.from_rotvec(poses[:, :_OWN].reshape(-1, 3)).as_matrix()
+    numbers = {name: as_numbers(fields[name], path, name, shape) for name, shape in shapes.items()}
     return BodyMotion(
-        root_translation=fields["trans"] + fields["pelvis_at_rest"],
-        rotations=turns.reshape(frames, len(BODY_JOINTS), 3, 3),
-        rest_offsets=fields["rest_offsets"],
-        fps=float(fields["mocap_framerate"]),
-        valid=fields["valid"].astype(bool),
+        root_translation=numbers["trans"] + numbers["pelvis_at_rest"],
+        rotations=matrices_from_vectors(poses, path, "poses", len(BODY_JOINTS)),
+        rest_offsets=numbers["rest_offsets"],
+        fps=float(numbers["mocap_framerate"]),
+        valid=numbers["valid"].astype(bool),
     )

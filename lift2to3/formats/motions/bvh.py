@@ -1,19 +1,32 @@
-"""BVH, the text format of most free motion capture: `read_bvh`.
+"""BVH, the text format of most free motion capture: `read_bvh` reads anybody's, `write_bvh` a posed body.
 
-Any order and any subset of CHANNELS is understood. A file says nothing about its units or its up
-axis: offsets and positions come out in the file's own axes, times ``metres_per_unit``.
+Read: any order and any subset of CHANNELS. A file says nothing about its units or its up axis: offsets
+and positions come out in the file's own axes, times ``metres_per_unit``.
+
+Written: the rest pose is a T-pose standing along the up axis, every joint's axes along the file's. With y
+up the figure at rest looks along z, with z up along -y, as animation programs expect. Joints are SMPL's 22
+by name; an End Site closes each bone without a child joint. The root's OFFSET is 0 0 0 and its position
+channels are the pelvis in the world: readers differ in whether channels replace or add to the OFFSET, and
+at zero they agree. A BVH says nothing of missing frames: filled-in frames are written like the others.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TextIO
 
 import numpy as np
 from jaxtyping import Float, Int
+
+from lift2to3.body import BODY_JOINTS, JOINT_PARENTS
+from lift2to3.formats.motions.euler import euler_degrees
+from lift2to3.formats.motions.file_axes import FileBody, UpAxis, body_in_file
+from lift2to3.formats.motions.text_rows import write_rows
+from lift2to3.motion import BodyMotion
+from lift2to3.whole_file import whole_text
 
 _AXES: Final = {"X": 0, "Y": 1, "Z": 2}
 _CHANNELS: Final = {
@@ -153,7 +166,9 @@ def _read_hierarchy(path: Path, lines: Sequence[str]) -> _Hierarchy:
         word = tokens.take("'}'")
         joint = joints[open_joints[-1]]
         if word == "}":
-            _check_complete(path, joint)
+            if joint.offset is None or joint.channels is None:
+                what = "OFFSET" if joint.offset is None else "CHANNELS"
+                raise ValueError(f"{path}, line {joint.line}: joint {joint.name!r} has no {what}")
             open_joints.pop()
         elif word == "OFFSET":
             joint.offset = tokens.numbers(3, f"OFFSET of {joint.name}")
@@ -162,7 +177,10 @@ def _read_hierarchy(path: Path, lines: Sequence[str]) -> _Hierarchy:
         elif word == "JOINT":
             _open_joint(tokens, joints, open_joints)
         elif word == "End":
-            ends.append(_read_end_site(tokens, open_joints[-1], joint.name))
+            tokens.expect("Site", "{", "OFFSET")
+            offset = tokens.numbers(3, f"OFFSET of {joint.name}'s End Site")
+            ends.append(_Joint(f"{joint.name} end", open_joints[-1], tokens.line, offset, []))
+            tokens.expect("}")
         else:
             raise tokens.error(f"wanted OFFSET, CHANNELS, JOINT, End Site or '}}', found {word!r}")
     if tokens.at < len(tokens.words):
@@ -183,20 +201,6 @@ def _open_joint(tokens: _Tokens, joints: list[_Joint], open_joints: list[int]) -
     joints.append(_Joint(name, open_joints[-1] if open_joints else -1, tokens.line))
     open_joints.append(len(joints) - 1)
     tokens.expect("{")
-
-
-def _check_complete(path: Path, joint: _Joint) -> None:
-    if joint.offset is None:
-        raise ValueError(f"{path}, line {joint.line}: joint {joint.name!r} has no OFFSET")
-    if joint.channels is None:
-        raise ValueError(f"{path}, line {joint.line}: joint {joint.name!r} has no CHANNELS")
-
-
-def _read_end_site(tokens: _Tokens, parent: int, name: str) -> _Joint:
-    tokens.expect("Site", "{", "OFFSET")
-    end = _Joint(f"{name} end", parent, tokens.line, tokens.numbers(3, f"OFFSET of {name}'s End Site"), [])
-    tokens.expect("}")
-    return end
 
 
 def _read_channels(tokens: _Tokens, name: str) -> list[tuple[str, int]]:
@@ -230,8 +234,7 @@ def _read_motion(
         raise ValueError(f"{path}, line {body[1][0]}: Frame Time: wanted seconds above 0, found {seconds:g}")
     rows, channels = body[2:], sum(len(joint.channels or ()) for joint in hierarchy.joints)
     values = np.empty((min(int(frames), len(rows)), channels))
-    for frame in range(len(values)):
-        number, line = rows[frame]
+    for frame, (number, line) in enumerate(rows[: len(values)]):
         words = line.split()
         if len(words) != channels:
             raise ValueError(
@@ -301,14 +304,10 @@ def _rotations(
     """Matrices from degrees: channels apply from left to right, ``R = R_first @ R_second @ …``."""
     rotations = np.broadcast_to(np.eye(3), (len(values), len(joints), 3, 3)).copy()
     for axes, members in _columns(joints, "rotation").items():
-        if not axes:
-            continue
         rows = [row for row, _ in members]
-        radians = np.deg2rad(values[:, [columns for _, columns in members]])
-        total = _about_axis(axes[0], radians[..., 0])
-        for i, axis in enumerate(axes[1:], start=1):
-            total = total @ _about_axis(axis, radians[..., i])
-        rotations[:, rows] = total
+        for place, axis in enumerate(axes):
+            radians = np.deg2rad(values[:, [columns[place] for _, columns in members]])
+            rotations[:, rows] = rotations[:, rows] @ _about_axis(axis, radians)
     return rotations
 
 
@@ -335,3 +334,67 @@ def _translations(
             translations[:, row, list(axes)] = values[:, columns]
             moving |= row > 0 and bool(axes)
     return translations, moving
+
+
+# --- writing
+
+
+def write_bvh(
+    path: str | Path,
+    body: BodyMotion,
+    up: UpAxis = "y",
+    metres_per_unit: float = 1.0,
+    order: str = "ZXY",
+) -> Path:
+    """Write a BVH file; it appears whole or not at all.
+
+    Args:
+        path: the file.
+        body: what to write.
+        up: the file's vertical axis.
+        metres_per_unit: 1 for metres, 0.01 for centimetres.
+        order: of each joint's rotation channels; they apply from left to right.
+
+    Raises:
+        ValueError: a body that cannot be written (see `check_body`), or an unknown order.
+    """
+    path = Path(path)
+    if not (np.isfinite(metres_per_unit) and metres_per_unit > 0):
+        raise ValueError(f"metres_per_unit: wanted a length above 0, found {metres_per_unit}")
+    written = body_in_file(body, up)
+    angles = euler_degrees(written.rotations[:, list(_depth_first(0))], order)
+    root = written.root_translation[:, None] / metres_per_unit
+    table = np.concatenate([root, angles], axis=1).reshape(len(angles), -1)
+    with whole_text(path) as file:
+        file.write("HIERARCHY\n")
+        _write_joint(file, written, 0, order, 1 / metres_per_unit, "")
+        file.write(f"MOTION\nFrames: {len(table)}\nFrame Time: {1 / float(body.fps)!r}\n")
+        write_rows(file, table, ["%.6f"] * table.shape[1], " ")
+    return path
+
+
+def _depth_first(row: int) -> Iterator[int]:
+    """The order in which the HIERARCHY names the joints, and so that of a frame's channels."""
+    yield row
+    for child in np.flatnonzero(JOINT_PARENTS == row):
+        yield from _depth_first(int(child))
+
+
+def _write_joint(file: TextIO, body: FileBody, row: int, order: str, scale: float, indent: str) -> None:
+    name, is_root = BODY_JOINTS[row], row == 0
+    channels = " ".join(f"{axis}rotation" for axis in order)
+    channels = f"6 Xposition Yposition Zposition {channels}" if is_root else f"3 {channels}"
+    file.write(f"{indent}{'ROOT' if is_root else 'JOINT'} {name}\n{indent}{{\n")
+    file.write(f"{indent}\t{_offset(np.zeros(3) if is_root else body.rest_offsets[row], scale)}")
+    file.write(f"{indent}\tCHANNELS {channels}\n")
+    for child in np.flatnonzero(JOINT_PARENTS == row):
+        _write_joint(file, body, int(child), order, scale, indent + "\t")
+    if name in body.tips:
+        offset = _offset(body.tips[name], scale)
+        file.write(f"{indent}\tEnd Site\n{indent}\t{{\n{indent}\t\t{offset}{indent}\t}}\n")
+    file.write(f"{indent}}}\n")
+
+
+def _offset(metres: Float[np.ndarray, "3"], scale: float) -> str:
+    x, y, z = metres * scale
+    return f"OFFSET {x:.7f} {y:.7f} {z:.7f}\n"

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from lift2to3.body import BODY_JOINTS, JOINT_PARENTS, REFERENCE_LEG_M, leg_length
-from lift2to3.formats.motions.joint_tree import TIPS
+from lift2to3.formats.motions.file_axes import TIPS
 from lift2to3.skeletons import INDEX
 
 _RADIUS_M: Final[Mapping[str, float]] = {
@@ -22,22 +22,6 @@ _RADIUS_M: Final[Mapping[str, float]] = {
 _SIDES: Final = 10
 _LATITUDES: Final = np.radians([-50.0, 0.0, 0.0, 50.0])
 """Rings of a limb: two round off its start, two its end."""
-
-
-class FigureMesh(NamedTuple):
-    """Triangles in the rest pose, each vertex moving with one joint.
-
-    Attributes:
-        positions: metres, the pelvis at the origin; x left, y up, z forward.
-        normals: unit length, outwards.
-        joints: row of the joint that each vertex moves with.
-        triangles: vertex rows, counter-clockwise seen from outside.
-    """
-
-    positions: Float[np.ndarray, "vertices 3"]
-    normals: Float[np.ndarray, "vertices 3"]
-    joints: Int[np.ndarray, "vertices"]
-    triangles: Int[np.ndarray, "triangles 3"]
 
 
 class SkinnedMesh(NamedTuple):
@@ -67,8 +51,8 @@ def rest_positions(rest_offsets: Float[np.ndarray, "38 3"]) -> Float[np.ndarray,
     return positions
 
 
-def figure_mesh(rest_offsets: Float[np.ndarray, "38 3"]) -> FigureMesh:
-    """The figure of a body's own bone lengths."""
+def figure_mesh(rest_offsets: Float[np.ndarray, "38 3"]) -> SkinnedMesh:
+    """The figure of a body's own bone lengths; each vertex moves with the first of its joints alone."""
     positions = rest_positions(rest_offsets)
     scale = leg_length(rest_offsets) / REFERENCE_LEG_M
     bones = [(int(JOINT_PARENTS[row]), BODY_JOINTS[row]) for row in range(1, len(BODY_JOINTS))]
@@ -81,20 +65,14 @@ def figure_mesh(rest_offsets: Float[np.ndarray, "38 3"]) -> FigureMesh:
             bone = bone * max(1 - radius / max(float(np.linalg.norm(bone)), radius), 0.1)
         limbs.append((joint, *_limb(positions[joint], bone, radius)))
     first = np.cumsum([0, *(len(points) for _, points, _, _ in limbs)])
-    return FigureMesh(
+    joints = np.concatenate([np.full(len(points), joint) for joint, points, _, _ in limbs])
+    alone = np.array([1, 0, 0, 0])
+    return SkinnedMesh(
         positions=np.concatenate([points for _, points, _, _ in limbs]),
         normals=np.concatenate([normals for _, _, normals, _ in limbs]),
-        joints=np.concatenate([np.full(len(points), joint) for joint, points, _, _ in limbs]),
+        joints=joints[:, None] * alone,
+        weights=np.tile(alone.astype(float), (len(joints), 1)),
         triangles=np.concatenate([t + f for (_, _, _, t), f in zip(limbs, first, strict=False)]),
-    )
-
-
-def skinned(figure: FigureMesh) -> SkinnedMesh:
-    """The figure with all of each vertex's weight on its one joint."""
-    first = np.array([1, 0, 0, 0])
-    weights = np.tile(first.astype(float), (len(figure.joints), 1))
-    return SkinnedMesh(
-        figure.positions, figure.normals, figure.joints[:, None] * first, weights, figure.triangles
     )
 
 

@@ -76,5 +76,5 @@ def gvhmr_result(found: Any, path: str | Path, track: str | int | None = None) -
 
 
 def _root(params: Any, path: str | Path, name: str, frames: int) -> Root:
-    turns = matrices_from_vectors(params["global_orient"], path, f"{name}.global_orient", 1, frames)
-    return Root(turns[:, 0], as_numbers(params["transl"], path, f"{name}.transl", (frames, 3)))
+    rotations = matrices_from_vectors(params["global_orient"], path, f"{name}.global_orient", 1, frames)
+    return Root(rotations[:, 0], as_numbers(params["transl"], path, f"{name}.transl", (frames, 3)))

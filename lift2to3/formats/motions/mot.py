@@ -33,11 +33,11 @@ from jaxtyping import Float
 
 from lift2to3.body import pose_body
 from lift2to3.formats.motions.euler import euler_degrees
-from lift2to3.formats.motions.joint_tree import Y_UP_FROM_WORLD, check_body, orthonormal
+from lift2to3.formats.motions.file_axes import Y_UP_FROM_WORLD, orthonormal
 from lift2to3.formats.motions.text_rows import write_rows
-from lift2to3.motion import BodyMotion
+from lift2to3.motion import BodyMotion, check_body
 from lift2to3.skeletons import INDEX
-from lift2to3.whole_file import whole_file
+from lift2to3.whole_file import whole_text
 
 _OPENSIM_FROM_BODY: Final = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
 """From x left, y up, z forward to x forward, y up, z right."""
@@ -75,7 +75,7 @@ _ARM: Final = ("shoulder", "elbow", "wrist")
 
 
 class JointAngles(NamedTuple):
-    """Columns of a .mot or .sto file.
+    """Columns of a .mot file.
 
     Attributes:
         names: of the columns, without time.
@@ -95,8 +95,8 @@ def joint_angles(body: BodyMotion) -> JointAngles:
         ValueError: a body that cannot be written; see `check_body`.
     """
     check_body(body)
-    turns = orthonormal(np.asarray(body.rotations, float))
-    frames = np.asarray(pose_body(np.zeros((38, 3)), turns, np.zeros((len(turns), 3)))[0])
+    rotations = orthonormal(np.asarray(body.rotations, float))
+    frames = np.asarray(pose_body(np.zeros((38, 3)), rotations, np.zeros((len(rotations), 3)))[0])
     names, relative, places = [], [], []
     for part, against, side, columns in _joints():
         moving = _neutral(frames, part, side)
@@ -145,38 +145,8 @@ def write_mot(path: str | Path, body: BodyMotion) -> Path:
     path = Path(path)
     angles = joint_angles(body)
     table = np.concatenate([angles.times_s[:, None], angles.values], axis=1)
-    with whole_file(path) as part, part.open("w", encoding="ascii", newline="\n") as file:
+    with whole_text(path) as file:
         file.write(f"Coordinates\nversion=1\nnRows={len(table)}\nnColumns={table.shape[1]}\ninDegrees=yes\n")
         file.write("endheader\ntime\t" + "\t".join(angles.names) + "\n")
         write_rows(file, table, ["%.9f"] + ["%.6f"] * len(angles.names), "\t")
     return path
-
-
-def read_mot(path: str | Path) -> JointAngles:
-    """Read a .mot or .sto file of angles in degrees.
-
-    Raises:
-        ValueError: not well-formed, or not in degrees; the message gives the line.
-    """
-    path = Path(path)
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    end = next((i for i, line in enumerate(lines) if line.strip() == "endheader"), None)
-    if end is None or end + 1 >= len(lines):
-        raise ValueError(f"{path}: not a .mot file: no line 'endheader' with columns after it")
-    header = dict(line.replace(" ", "").split("=", 1) for line in lines[:end] if "=" in line)
-    if header.get("inDegrees") != "yes":
-        raise ValueError(f"{path}: wanted inDegrees=yes, found {header.get('inDegrees')!r}")
-    names = lines[end + 1].split()
-    rows = [(n, line.split()) for n, line in enumerate(lines[end + 2 :], start=end + 3) if line.strip()]
-    if str(len(rows)) != header.get("nRows") or names[:1] != ["time"]:
-        raise ValueError(
-            f"{path}: wanted a first column named time and nRows={len(rows)}, found {names[:1]} and "
-            f"nRows={header.get('nRows')}"
-        )
-    table = np.empty((len(rows), len(names)))
-    for row, (number, words) in enumerate(rows):
-        try:
-            table[row] = [float(word) for word in words]
-        except ValueError as error:
-            raise ValueError(f"{path}, line {number}: wanted {len(names)} numbers ({error})") from error
-    return JointAngles(tuple(names[1:]), table[:, 1:], table[:, 0])

@@ -72,7 +72,7 @@ def phalp_result(found: Any, path: str | Path, track: str | int | None = None) -
         except ValueError as error:
             raise ValueError(f"{path}: {what}, smpl.{key}: {error}") from error
 
-    turns = as_matrices(stacked("global_orient"), path, f"{what}, smpl.global_orient", (count, 1, 3, 3))
+    rotations = as_matrices(stacked("global_orient"), path, f"{what}, smpl.global_orient", (count, 1, 3, 3))
     body = as_matrices(stacked("body_pose"), path, f"{what}, smpl.body_pose", (count, None, 3, 3))
     if body.shape[1] < BODY_JOINTS:
         raise ValueError(f"{path}: {what}, smpl.body_pose has {body.shape[1]} joints; wanted 23")
@@ -82,7 +82,7 @@ def phalp_result(found: Any, path: str | Path, track: str | int | None = None) -
         betas=as_one_shape(stacked("betas"), path, f"{what}, smpl.betas"),
         frames=as_frames(sorted(tracks[name]), path, "time"),
         in_world=None,
-        in_camera=Root(turns[:, 0], np.stack(cameras)),
+        in_camera=Root(rotations[:, 0], np.stack(cameras)),
         camera_in_world=None,
         up="-y",
         on_floor=False,

@@ -17,7 +17,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial.transform import Rotation
 
-from lift2to3.formats.motions.joint_tree import orthonormal
+from lift2to3.array_files import require_keys
+from lift2to3.formats.motions.file_axes import orthonormal
+from lift2to3.motion import first_wrong_rotation
 
 BODY_JOINTS: Final = 21
 """Joints beside the pelvis that SMPL, SMPL-H and SMPL-X share, the first of each."""
@@ -25,7 +27,6 @@ BODY_JOINTS: Final = 21
 Up = Literal["y", "z", "-y"]
 """Which axis of a file's world points up; a camera held level has y down."""
 
-_LARGEST_SHEAR: Final = 1e-3
 _LARGEST_BETAS_SPREAD: Final = 0.5
 
 
@@ -82,12 +83,7 @@ def has_keys(found: Any, path: str | Path, what: str, needed: Sequence[str]) -> 
     """
     if not isinstance(found, dict):
         raise ValueError(f"{path}: {what} is a {type(found).__name__}; wanted a dict")
-    missing = [key for key in needed if key not in found]
-    if missing:
-        raise ValueError(
-            f"{path}: {what} has no {', '.join(missing)}; wanted {', '.join(needed)}, found "
-            f"{', '.join(map(str, found)) or 'nothing'}"
-        )
+    require_keys(found, needed, f"{path}: {what}")
     return found
 
 
@@ -123,15 +119,13 @@ def as_matrices(
     """Rotation matrices of a shape, made exactly orthonormal.
 
     Raises:
-        ValueError: another shape, or matrices that are no rotations (the message says where).
+        ValueError: another shape, or matrices that are not rotations (the message says where).
     """
     matrices = as_numbers(value, path, name, shape)
-    shear = np.abs(matrices @ matrices.swapaxes(-1, -2) - np.eye(3)).max(axis=(-1, -2), initial=0.0)
-    shear = np.where(np.linalg.det(matrices) < 0, np.inf, shear)
-    if shear.max(initial=0.0) > _LARGEST_SHEAR:
-        where = [int(row) for row in np.unravel_index(shear.argmax(), shear.shape)]
+    where = first_wrong_rotation(matrices)
+    if where is not None:
         raise ValueError(
-            f"{path}: {name} at {where} is no rotation; wanted orthonormal columns and determinant +1"
+            f"{path}: {name} at {where} is not a rotation; wanted orthonormal columns and determinant +1"
         )
     return orthonormal(matrices)
 
@@ -147,8 +141,8 @@ def matrices_from_vectors(
     vectors = as_numbers(value, path, name, (frames, None))
     if not len(vectors) or vectors.shape[1] < 3 * joints:
         raise ValueError(f"{path}: {name} is {vectors.shape}; wanted (1 or more, {3 * joints} or more)")
-    turns = Rotation.from_rotvec(vectors[:, : 3 * joints].reshape(-1, 3)).as_matrix()
-    return turns.reshape(len(vectors), joints, 3, 3)
+    rotations = Rotation.from_rotvec(vectors[:, : 3 * joints].reshape(-1, 3)).as_matrix()
+    return rotations.reshape(len(vectors), joints, 3, 3)
 
 
 def as_one_shape(value: Any, path: str | Path, name: str) -> Float[np.ndarray, "betas"]:

@@ -77,7 +77,7 @@ def tram_result(found: Any, path: str | Path, track: str | int | None = None) ->
     frames = as_frames(person["frame"], path, "frame")
     choose_track({path.stem.removeprefix("hps_track_"): len(frames)}, track, path)
     count = len(frames)
-    turns = as_matrices(person["pred_rotmat"], path, "pred_rotmat", (count, 24, 3, 3))
+    rotations = as_matrices(person["pred_rotmat"], path, "pred_rotmat", (count, 24, 3, 3))
     beside = [folder / "camera.npy" for folder in (path.parent.parent, path.parent)]
     camera_path = next((file for file in beside if file.is_file()), None)
     if camera_path is None:
@@ -90,12 +90,12 @@ def tram_result(found: Any, path: str | Path, track: str | int | None = None) ->
     focal = as_numbers(camera["img_focal"], camera_path, "img_focal", ())
     cx, cy = as_numbers(camera["img_center"], camera_path, "img_center", (2,))
     return SmplResult(
-        body_pose=turns[:, 1 : 1 + BODY_JOINTS],
+        body_pose=rotations[:, 1 : 1 + BODY_JOINTS],
         betas=as_one_shape(person["pred_shape"], path, "pred_shape"),
         frames=frames,
         in_world=None,
         in_camera=Root(
-            turns[:, 0], as_numbers(person["pred_trans"], path, "pred_trans", (count, 1, 3))[:, 0]
+            rotations[:, 0], as_numbers(person["pred_trans"], path, "pred_trans", (count, 1, 3))[:, 0]
         ),
         camera_in_world=Root(axes[frames], places[frames]),
         up="-y",
