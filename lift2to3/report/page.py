@@ -21,8 +21,11 @@ from lift2to3.report.summary import CONTACT_HEIGHT_M, Summary, reprojection_erro
 from lift2to3.skeletons import Skeleton, stick_bones
 from lift2to3.whole_file import whole_file
 
-TEMPLATE: Final = Path(__file__).with_name("page.html")
-_SLOT: Final = "__CLIP__"
+_WEB: Final = Path(__file__).with_name("web")
+_PARTS: Final = (
+    "page.html", "page.css", "data.js", "words.js", "canvas.js", "space.js", "image.js", "charts.js",
+    "player.js",
+)  # fmt: skip
 
 _MISSING: Final = -32768
 _FARTHEST_M: Final = 200.0
@@ -92,7 +95,13 @@ def build_page(
     }
     text = json.dumps(_plain(clip), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     text = text.replace("<", "\\u003c")  # a joint called </script> must not end the script
-    return TEMPLATE.read_text(encoding="utf-8").replace(_SLOT, text)
+    return template().replace("__CLIP__", text)
+
+
+def template() -> str:
+    """The page without a clip: markup, style and scripts in one file."""
+    markup, style, *scripts = ((_WEB / name).read_text(encoding="utf-8") for name in _PARTS)
+    return markup.replace("__STYLE__", style).replace("__SCRIPT__", "\n".join(scripts))
 
 
 def _check_names(motion: Motion) -> None:
