@@ -25,8 +25,7 @@ from lift2to3.contact import (
     GroundPlane,
     contact_labels,
 )
-from lift2to3.conventions import MODEL_FPS
-from lift2to3.metrics import foot_floating, foot_penetration
+from lift2to3.metrics import contact_sliding, foot_floating, foot_penetration
 from lift2to3.motion import BodyMotion
 from lift2to3.skeletons import FOOT_POINTS, INDEX
 
@@ -113,14 +112,14 @@ def foot_summary(
     """
     _, points = _posed(body)
     contacts = _contacts(body, points, contacts, ContactConfig(), ground)
-    step = np.linalg.norm(np.diff(points[:, CONTACT_ROWS], axis=0), axis=-1) * body.fps / MODEL_FPS
+    sliding = contact_sliding(points[:, CONTACT_ROWS], contacts, body.fps)
     height = points[..., 2] if ground is None else ground.heights(points)
     floating = np.concatenate([
         foot_floating(height[:, CONTACT_ROWS[rows]], contacts[:, rows], STANDING_HEIGHT_M[rows])
         for rows in _HEEL_TOE
     ])  # fmt: skip
     return FootSummary(
-        1e3 * _mean(step[contacts[1:] & contacts[:-1]]),
+        _mean(sliding[np.isfinite(sliding)]),
         _mean(foot_penetration(height[:, list(FOOT_POINTS)])[body.valid]),
         _mean(floating[np.isfinite(floating)]),
         _mean(contacts[body.valid]),
