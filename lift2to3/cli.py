@@ -38,8 +38,15 @@ Direction = Literal["world_to_camera", "camera_to_world"]
 Rows = list[tuple[str, str]]
 """What a report shows: a name and what was measured."""
 
-_TRUTH_ROWS: Final = ("mpjpe", "pa_mpjpe", "abs_mpjpe", "root_error", "rte", "accel", "foot_sliding")
-
+_TRUTH_ROWS: Final = {
+    "mpjpe": "joint error, hips aligned (MPJPE)",
+    "pa_mpjpe": "joint error, each frame aligned (PA-MPJPE)",
+    "abs_mpjpe": "joint error in the world",
+    "root_error": "pelvis error in the world",
+    "rte": "path error, of its length (RTE)",
+    "accel": "acceleration error",
+}
+"""What the demo measures against the truth, in words."""
 
 _CLIPS_SHOWN: Final = 5
 
@@ -434,13 +441,14 @@ def summary_rows(summary: Summary) -> Rows:
     return [
         ("clip", f"{summary.seconds:.1f} s, {summary.frames} frames at {summary.fps:g} fps"),
         ("path walked", f"{summary.path_m:.2f} m"),
-        ("head height", f"{low_head:.2f} to {high_head:.2f} m over the floor"),
+        ("top of the head", f"{low_head:.2f} to {high_head:.2f} m over the floor"),
         ("pelvis height", f"{low_pelvis:.2f} to {high_pelvis:.2f} m over the floor"),
         (
             "lowest foot",
             f"{100 * foot:.1f} cm over the floor (median), {100 * low_foot:.1f} cm (5th percentile); "
             f"within 3 cm in {summary.contact_fraction:.0%} of the frames",
         ),
+        ("foot sliding", f"{summary.sliding_mm:.1f} mm per 1/30 s in contact with the floor"),
         (
             "reprojection",
             f"{summary.reprojection_px:.1f} px (median), "
@@ -459,9 +467,7 @@ def truth_rows(motion: Motion, truth: np.ndarray) -> Rows:
         motion.joints_world.astype(float), truth.astype(float), motion.joint_names, motion.fps, motion.valid
     )
     return [
-        (f"{name} to the truth", f"{scores[name]:.1f} {UNITS[name]}")
-        for name in _TRUTH_ROWS
-        if name in scores
+        (words, f"{scores[name]:.1f} {UNITS[name]}") for name, words in _TRUTH_ROWS.items() if name in scores
     ]
 
 

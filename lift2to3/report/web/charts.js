@@ -49,32 +49,46 @@ function clipToPlot({ context, width, height }) {
   context.clip();
 }
 
-/** One line: every sample of a short stretch, lowest and highest per pixel of a long one. NaN is a gap. */
-function drawLine(context, width, series, channel, yOf, colour, thick) {
-  context.strokeStyle = colour;
-  context.lineWidth = thick;
-  context.beginPath();
+/** Frames that share a pixel of the charts, 1 where each has its own. */
+function framesPerColumn(width) {
   const perPixel = (range.last - range.first) / plotWidth(width);
-  const step = perPixel > 2 ? perPixel : 1;
-  let open = false;
-  const go = (x, y) => {
-    if (open) context.lineTo(x, y);
-    else { context.moveTo(x, y); context.lineTo(x + 0.01, y); }  // a lone sample is a dot
-    open = true;
-  };
+  return perPixel > 2 ? perPixel : 1;
+}
+
+/** Lowest, highest and mean value of each column of the charts; the mean is NaN where nothing is known. */
+function columnsOf(series, channel, width) {
+  const step = framesPerColumn(width), columns = [];
   for (let start = range.first; start <= range.last; start += step) {
-    let low = Infinity, high = -Infinity;
+    let low = Infinity, high = -Infinity, sum = 0, count = 0;
     for (let frame = Math.ceil(start); frame < start + step && frame <= range.last; frame++) {
       const value = series.at(frame, channel);
-      if (value < low) low = value;
-      if (value > high) high = value;
+      if (Number.isNaN(value)) continue;
+      low = Math.min(low, value);
+      high = Math.max(high, value);
+      sum += value;
+      count++;
     }
-    const x = timeAt(width, start + (step - 1) / 2);
-    if (low > high) open = false;
-    else {
-      go(x, yOf(high));
-      if (high > low) go(x, yOf(low));
+    columns.push({ x: timeAt(width, start + (step - 1) / 2), low, high, mean: sum / count });
+  }
+  return columns;
+}
+
+/** A line through the means, over a pale envelope where frames share a column. NaN is a gap. */
+function drawLine(context, width, series, channel, yOf, colour, thick) {
+  const columns = columnsOf(series, channel, width);
+  context.fillStyle = context.strokeStyle = colour;
+  context.lineWidth = thick;
+  context.globalAlpha = 0.22;
+  for (const { x, low, high } of columns) if (high > low) context.fillRect(x - 0.5, yOf(high), 1, yOf(low) - yOf(high));
+  context.globalAlpha = 1;
+  context.beginPath();
+  let open = false;
+  for (const { x, mean } of columns) {
+    if (!Number.isNaN(mean)) {
+      if (!open) context.moveTo(x - 0.01, yOf(mean));  // a lone sample is a dot
+      context.lineTo(x, yOf(mean));
     }
+    open = !Number.isNaN(mean);
   }
   context.stroke();
 }
@@ -82,7 +96,7 @@ function drawLine(context, width, series, channel, yOf, colour, thick) {
 function lineChart(title, unit, names, series, lines, low = 0) {
   const top = topOf(series);
   addChart(title, unit, names, ({ context, width, height }) => {
-    const yOf = (value) => Math.max(1, height - 4 - ((value - low) / (top - low)) * (height - 12));
+    const yOf = (value) => Math.max(1, height - 8 - ((value - low) / (top - low)) * (height - 16));
     drawScale(context, width, low, top, yOf, unit);
     clipToPlot({ context, width, height });
     for (const { channel, colour, thick } of lines) {
@@ -99,55 +113,57 @@ function drawScale(context, width, low, top, yOf, unit) {
     stroke(context, [[MARGIN.left, yOf(value)], [width - MARGIN.right, yOf(value)]], ink.line, value === 0 ? 1.2 : 0.7);
     context.fillStyle = ink.muted;
     const text = `${+value.toFixed(6)} ${unit}`.replace("-", "−");
-    context.fillText(text, MARGIN.left - 8, Math.min(Math.max(yOf(value) + 4, 10), context.canvas.height));
+    context.fillText(text, MARGIN.left - 8, Math.max(yOf(value) + 4, 10));
   }
 }
 
 function nameRow(context, name, y) {
   context.fillStyle = ink.muted;
   context.textAlign = "right";
-  context.fillText(name.replaceAll("_", " ").slice(0, 16), MARGIN.left - 8, y + 9);
+  context.fillText(name.replaceAll("_", " "), MARGIN.left - 8, y + 9, MARGIN.left - 12);  // squeezed, never cut
 }
 
-/** A bar while a heel or toe stands, a row each. */
-function drawContacts({ context, width, height }) {
-  clip.contact_points.forEach((name, column) => nameRow(context, name, 4 + 13 * column));
-  clipToPlot({ context, width, height });
-  context.fillStyle = ink.line;
-  clip.contact_points.forEach((_, column) => context.fillRect(0, 8 + 13 * column, width, 1));
-  for (const [column, first, last] of clip.footprints) {
-    const start = timeAt(width, first - 0.5), end = timeAt(width, last + 0.5);
-    context.fillStyle = ink[clip.contact_points[column].split("_")[0]];
-    context.fillRect(start, 4 + 13 * column, Math.max(1, end - start), 9);
+/** One row of a chart along time, the more opaque the larger each column's mean is; empty where nothing is known. */
+function drawRow({ context, width }, series, channel, y, high, opacityOf) {
+  const half = (timeAt(width, framesPerColumn(width)) - timeAt(width, 0)) / 2;
+  for (const { x, mean } of columnsOf(series, channel, width)) {
+    if (Number.isNaN(mean)) continue;
+    const left = Math.round(x - half);
+    context.globalAlpha = opacityOf(mean);
+    context.fillRect(left, y, Math.max(1, Math.round(x + half) - left), high);
   }
+  context.globalAlpha = 1;
+}
+
+/** A bar while a heel or toe is in contact; paler where it is so in part of a column's frames only. */
+function drawContacts(area) {
+  const { context, width } = area;
+  clip.contact_points.forEach((name, row) => nameRow(context, name, 4 + 13 * row));
+  clipToPlot(area);
+  clip.contact_points.forEach((name, row) => {
+    context.fillStyle = ink.line;
+    context.fillRect(0, 8 + 13 * row, width, 1);
+    context.fillStyle = ink[name.split("_")[0]];
+    drawRow(area, clip.contact, row, 4 + 13 * row, 9, (share) => share);
+  });
   context.restore();
 }
 
 const HEAT_ROW = 12;
 
-/** Joints × time: the stronger the colour, the larger the error; the largest where frames share a column. */
-function drawHeatmap({ context, width }) {
-  const frames = range.last - range.first + 1;
-  const columns = Math.min(frames, Math.ceil(plotWidth(width) / 2)), wide = plotWidth(width) / columns;
-  clip.observed_names.forEach((name, joint) => {
-    const y = 2 + HEAT_ROW * joint;
-    nameRow(context, name, y);
+/** Joints × time: the stronger the colour, the larger the error. */
+function drawHeatmap(area) {
+  const { context, width } = area;
+  clip.observed_names.forEach((name, row) => nameRow(context, name, 2 + HEAT_ROW * row));
+  clipToPlot(area);
+  clip.observed_names.forEach((name, row) => {
     context.fillStyle = ink.floor;
-    context.fillRect(MARGIN.left, y, plotWidth(width), HEAT_ROW - 1);
+    context.fillRect(0, 2 + HEAT_ROW * row, width, HEAT_ROW - 1);
     context.fillStyle = ink.heat;
-    for (let column = 0; column < columns; column++) {
-      const end = range.first + ((column + 1) * frames) / columns;
-      let largest = -1;
-      for (let frame = range.first + Math.floor((column * frames) / columns); frame < end; frame++) {
-        const value = clip.error.at(frame, joint);
-        if (value > largest) largest = value;
-      }
-      if (largest < 0) continue;
-      context.globalAlpha = 0.04 + 0.96 * Math.min(1, largest / clip.error.top);
-      context.fillRect(MARGIN.left + column * wide, y, wide + 0.3, HEAT_ROW - 1);
-    }
-    context.globalAlpha = 1;
+    const opacityOf = (error) => 0.04 + 0.96 * Math.min(1, error / clip.error.top);
+    drawRow(area, clip.error, row, 2 + HEAT_ROW * row, HEAT_ROW - 1, opacityOf);
   });
+  context.restore();
 }
 
 function clockText(seconds, digits) {
@@ -173,14 +189,19 @@ function makeCharts() {
   const median = { channel: 0, colour: "ink" }, high = { channel: 1, colour: "gap", thick: 1 };
   const quantiles = "median of the joints; in colour, 90 % lie below";
   const sides = [{ channel: 0, colour: "left" }, { channel: 1, colour: "right" }];
-  lineChart("Reprojection error", "px", quantiles, clip.error_by_time, [high, median]);
-  addChart("Reprojection error by joint", "", "the largest in each stretch of time; empty where not observed",
-    drawHeatmap, 4 + HEAT_ROW * clip.observed_names.length);
-  lineChart("Spread", "cm", quantiles, clip.spread_by_time, [high, median]);
+  if (clip.projected) {
+    clip.error.top = topOf(clip.error);
+    lineChart("Reprojection error", "px", quantiles, clip.error_by_time, [high, median]);
+    addChart("Reprojection error by joint", "", "the stronger, the larger; empty where not observed",
+      drawHeatmap, 4 + HEAT_ROW * clip.observed_names.length);
+  }
+  if (!document.body.classList.contains("no-spread")) {
+    lineChart("Spread", "cm", quantiles, clip.spread_by_time, [high, median]);
+  }
   const lowest = clip.foot_height.values.reduce((least, value) => (value < least ? value : least), 0);
   lineChart("Foot height", "cm", "lower of heel and toe", clip.foot_height, sides, Math.min(-2, lowest * 1.1));
-  addChart("Contact with the floor", "", "heels and toes that stand", drawContacts, 58);
-  lineChart("Foot sliding", "mm", "per 1/30 s while a foot stands", clip.foot_sliding, sides);
+  addChart("Contact with the floor", "", "of heels and toes", drawContacts, 58);
+  lineChart("Foot sliding", "mm", "per 1/30 s in contact with the floor", clip.foot_sliding, sides);
   addChart("", "", "", drawTimeAxis, 20);
   charts.at(-1).canvas.previousSibling.remove();
 }
@@ -206,6 +227,7 @@ function makeSpans() {
 
 function drawCharts() {
   for (const chart of charts) chart.draw(clearedContext(chart.canvas, chart.height));
+  byId("envelope").hidden = framesPerColumn(byId("charts").clientWidth) === 1;
 }
 
 function seekOnCharts() {

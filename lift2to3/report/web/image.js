@@ -1,4 +1,14 @@
-const image = { canvas: document.querySelector("#image canvas"), closer: clip.body_px < 0.35 * clip.size[1] };
+const SMALL_PERSON = 140;  // CSS pixels: smaller than this in the whole image, the person is shown closer
+const image = { canvas: document.querySelector("#image canvas"), closer: false };
+
+/** The canvas in the image's shape where it may choose its own, and the whole image or the person to begin with. */
+function measureImage() {
+  if (!clip.projected) return;
+  const [width, height] = clip.size;
+  image.canvas.style.aspectRatio = `${width} / ${height}`;
+  const { clientWidth, clientHeight } = image.canvas;
+  image.closer = clip.body_px * Math.min(clientWidth / width, clientHeight / height) < SMALL_PERSON;
+}
 
 /** The square round the person within half a second of the frame: its middle and side in pixels. */
 function personWindow(frame) {
@@ -30,6 +40,7 @@ function imageWindow(frame, width, height) {
 }
 
 function drawImage(frame) {
+  if (!clip.projected) return;
   const { context, width, height } = clearedContext(image.canvas);
   const { scale, place } = imageWindow(frame, width, height);
   const [left, top] = place([-0.5, -0.5]);

@@ -112,18 +112,19 @@ function connectControls() {
 
 async function main() {
   writeHeader();
+  hideAbsent();
   await unpackAll();
   byId("report").hidden = false;
-  writeBars(byId("error-bars"), clip.error_by_joint);
+  writeBars(byId("error-bars"), clip.error_by_joint ?? []);
   writeBars(byId("spread-bars"), clip.spread_by_joint);
   writeTables();
   readColours();
   measureScene();
+  measureImage();
   setFollow(space.follow);
   lookFrom("person");
   makeSpans();
   moveRange(0, true);
-  clip.error.top = topOf(clip.error);
   makeCharts();
   connectControls();
   document.documentElement.dataset.ready = "yes";

@@ -11,7 +11,7 @@ const dotProduct = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 function measureScene() {
   const pelvis = clip.names.indexOf("pelvis");
   let low = [Infinity, Infinity], high = [-Infinity, -Infinity], last = null;
-  const thin = Math.max(0.03, (clip.path_m ?? 0) / 1500);
+  const thin = Math.max(0.03, Math.min(0.2, (clip.path_m ?? 0) / 1500));
   const include = (x, y) => {
     low = [Math.min(low[0], x), Math.min(low[1], y)];
     high = [Math.max(high[0], x), Math.max(high[1], y)];
@@ -25,9 +25,9 @@ function measureScene() {
     last = point;
   }
   if (!space.path.length) include(...clip.middle);
-  const [x, y] = clip.camera.centre;
   const middle = [(low[0] + high[0]) / 2, (low[1] + high[1]) / 2];
   space.size = Math.max(1.6, Math.hypot(high[0] - low[0], high[1] - low[1]));
+  const [x, y] = clip.camera?.centre ?? middle;
   if (Math.hypot(x - middle[0], y - middle[1]) < 12) include(x, y);
   space.bounds = [low[0] - 0.4, low[1] - 0.4, high[0] + 0.4, high[1] + 0.4];
   space.extent = [...low.map((v) => Math.floor(v - 0.6)), ...high.map((v) => Math.ceil(v + 0.6))];
@@ -57,8 +57,8 @@ function fitAll() {
 }
 
 function lookFrom(view) {
-  const { centre, forward, zoom } = clip.camera;
-  const back = Math.atan2(centre[1] - space.middle[1], centre[0] - space.middle[0]);
+  const { centre, forward, zoom } = clip.camera ?? {};
+  const back = centre ? Math.atan2(centre[1] - space.middle[1], centre[0] - space.middle[0]) : -Math.PI / 2;
   const looks = {
     person: [back + 0.61, 0.22], overview: [back + 0.61, 0.4],
     front: [-Math.PI / 2, 0.03], side: [0, 0.03], top: [-Math.PI / 2, 1.5],
@@ -209,13 +209,21 @@ function drawFootprints(context, camera, frame) {
   }
 }
 
-function drawFrustum(context, camera) {
+/** What the camera sees, and a line down to the floor; left out where its edges would run across the picture. */
+function drawFrustum(context, camera, height) {
+  if (!clip.camera) return;
   const { centre, corners } = clip.camera;
   const size = Math.min(0.9, 0.2 * Math.max(1, Math.hypot(...subtract(space.middle, centre))));
   const ends = corners.map((ray) => ray.map((value, axis) => centre[axis] + size * value));
   const above = ends[0].map((v, axis) => (v + ends[1][axis]) / 2 + 0.3 * (ends[0][axis] - ends[3][axis]));
   const lines = [...ends.map((end) => [centre, end]), ...ends.map((end, i) => [end, ends[(i + 1) % 4]]),
     [ends[0], above], [above, ends[1]], [centre, [centre[0], centre[1], 0]]];
+  const flats = [centre, ...ends].map(camera.project);
+  const extents = [0, 1].map((axis) => {
+    const places = flats.map((flat) => flat?.[axis] ?? NaN);
+    return Math.max(...places) - Math.min(...places);
+  });
+  if (!extents.every((extent) => extent < 0.6 * height)) return;
   lines.forEach((line, i) => {
     const flat = camera.segment(...line);
     if (flat) stroke(context, flat, ink.muted, 1.2, i === lines.length - 1 ? 0.4 : 1);
@@ -224,18 +232,18 @@ function drawFrustum(context, camera) {
 
 function drawBody(context, camera, frame) {
   const shadow = [], sticks = [];
+  const top = clip.names.indexOf("head_top"), base = clip.names.indexOf("head");
   for (const [a, b, side] of clip.sticks) {
     const [from, to] = [point3(frame, a), point3(frame, b)];
     if (!known(from) || !known(to)) continue;
     shadow.push(camera.segment([from[0], from[1], 0], [to[0], to[1], 0]));
-    const ends = camera.segment(from, to);
+    const ends = b === top ? null : camera.segment(from, to);  // the head is a ball
     if (ends) sticks.push({ ends, side, depth: (ends[0][2] + ends[1][2]) / 2 });
   }
   for (const ends of shadow) {
     if (ends) stroke(context, ends, ink.ink, Math.max(2, (0.05 * camera.focal) / ends[0][2]), 0.1);
   }
   if (space.uncertain) drawSpread(context, camera, frame);
-  const top = clip.names.indexOf("head_top"), base = clip.names.indexOf("head");
   const head = top < 0 ? null : [point3(frame, base), point3(frame, top)];
   if (head && head.every(known)) {
     const centre = camera.project([0, 1, 2].map((axis) => (head[0][axis] + head[1][axis]) / 2));
@@ -270,7 +278,7 @@ function drawSpace(frame) {
   drawFloor(context, camera);
   drawPath(context, camera, frame);
   drawFootprints(context, camera, frame);
-  drawFrustum(context, camera);
+  drawFrustum(context, camera, height);
   drawBody(context, camera, frame);
 }
 

@@ -10,6 +10,14 @@ function number(value, digits = 1) {
   return value === null || value === undefined || Number.isNaN(value) ? "–" : value.toFixed(digits).replace("-", "−");
 }
 
+/** What is not there is not shown: classes that page.css knows. */
+function hideAbsent() {
+  const spread = clip.spread_by_joint.some((joint) => joint.median !== null);
+  for (const [what, there] of Object.entries({ camera: clip.camera, image: clip.projected, spread })) {
+    document.body.classList.toggle(`no-${what}`, !there);
+  }
+}
+
 function writeHeader() {
   document.title = `${clip.title} – lift2to3 report`;
   byId("title").textContent = clip.title;
@@ -22,7 +30,7 @@ function writeHeader() {
   }
   const box = byId("remarks");
   if (!clip.remarks.length) {
-    element(box, "p", "No warnings from the checks of keypoints, floor and camera.", "fine");
+    element(box, "p", "No warnings from the checks.", "fine");
     return;
   }
   box.className = "panel warnings";
