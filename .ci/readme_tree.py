@@ -15,6 +15,7 @@ BEGIN, END = "<!-- tree:begin -->", "<!-- tree:end -->"
 
 FOLDERS = {
     "lift2to3": "the package; `__init__.py` names what is public, tests/test_layers.py what may import what",
+    "lift2to3/report/web": "the parts of the report page; page.py puts them and the clip into one file",
     "lift2to3/weights": "what ships",
     "experiments": "training and evaluation",
     "tools": "data preparation and checks",
@@ -23,7 +24,15 @@ FOLDERS = {
 }
 FILES = {
     "lift2to3/demo_clip.npz": "the clip of `lift2to3 demo`: keypoints, camera, truth",
-    "lift2to3/report/page.html": "the report's page: style, views and charts; page.py puts the clip in",
+    "lift2to3/report/web/canvas.js": "colours, lines and dots",
+    "lift2to3/report/web/charts.js": "the charts over time",
+    "lift2to3/report/web/data.js": "the clip, unpacked",
+    "lift2to3/report/web/image.js": "the view in the image",
+    "lift2to3/report/web/page.css": "style, light and dark",
+    "lift2to3/report/web/page.html": "markup",
+    "lift2to3/report/web/player.js": "playback and controls",
+    "lift2to3/report/web/space.js": "the view in space",
+    "lift2to3/report/web/words.js": "header, bars and tables",
     "lift2to3/weights/body.safetensors": "what `fit_body` knows of bodies",
     "lift2to3/weights/body.md": "its model card",
     "lift2to3/weights/foot.safetensors": "the foot lifter's checkpoint",

@@ -21,7 +21,6 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from lift2to3.body import pose_body
 from lift2to3.data.body_rotations import body_motion
 from lift2to3.data.dataset import load_clips
 from lift2to3.data.mocap import MocapClip
@@ -77,9 +76,9 @@ def seconds_of(frames: int, repeats: int) -> tuple[float, float]:
 def errors(clip: MocapClip) -> tuple[np.ndarray, np.ndarray]:
     """Of the 22 joints, over the clip: position in mm and rotation in degrees."""
     truth = body_motion(clip)
-    true_frames, _ = pose_body(truth.rest_offsets, truth.rotations, truth.root_translation)
+    true_frames, _ = truth.posed()
     body = fit_body(as_motion(clip.points_world))
-    frames, points = pose_body(body.rest_offsets, body.rotations, body.root_translation)
+    frames, points = body.posed()
     apart = np.linalg.norm(points[:, : len(SMPL_22)] - clip.points_world[:, : len(SMPL_22)], axis=-1)
     trace = np.einsum("tjki,tjki->tj", np.asarray(frames), np.asarray(true_frames))
     return 1e3 * apart.mean(0), np.degrees(np.arccos(((trace - 1) / 2).clip(-1, 1))).mean(0)

@@ -23,7 +23,6 @@ from rich.table import Table
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
-from lift2to3.body import pose_body
 from lift2to3.data.body_rotations import body_motion
 from lift2to3.data.dataset import load_clips
 from lift2to3.metrics import abs_mpjpe, jitter, mpjpe
@@ -80,9 +79,7 @@ def spoilt(body: BodyMotion, config: Config, seed: int) -> BodyMotion:
 
 def figures_of(body: BodyMotion, truth: BodyMotion, contacts: np.ndarray) -> dict[str, float]:
     """Of one clip."""
-    points, true = (
-        np.asarray(pose_body(b.rest_offsets, b.rotations, b.root_translation)[1]) for b in (body, truth)
-    )
+    points, true = (b.posed()[1] for b in (body, truth))
     joints = slice(len(SMPL_22))
     feet = foot_summary(body, contacts)
     legs = [*LEGS, INDEX["left_foot"], INDEX["right_foot"]]

@@ -22,7 +22,6 @@ from rich.console import Console
 from rich.table import Table
 
 import lift2to3 as l23
-from lift2to3.body import pose_body
 from lift2to3.pipeline.refine_feet import FOOT_WEIGHTS, FootRefiner
 from lift2to3.skeletons import get_skeleton
 from lift2to3.walk import synthetic_walk
@@ -57,7 +56,7 @@ def walking_body() -> tuple[l23.BodyMotion, l23.Keypoints, l23.Camera]:
     valid = np.ones(points.shape[:2], bool)
     names = get_skeleton("canonical").joints
     body = l23.fit_body(l23.Motion(points, names, FPS, valid, np.zeros(valid.shape, np.float32)))
-    _, posed = pose_body(body.rest_offsets, body.rotations, body.root_translation)
+    _, posed = body.posed()
     xy = camera.project(np.asarray(posed))[:, get_skeleton("halpe26").rows]
     return body, l23.as_keypoints(xy, skeleton="halpe26", fps=FPS), camera
 

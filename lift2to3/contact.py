@@ -36,6 +36,9 @@ class ContactConfig:
     hold_speed_m_per_s: float = 0.30
 
 
+LIFTED_CONTACT: Final = ContactConfig(hold_speed_m_per_s=0.4)
+"""For motions that were lifted: a lifted foot in contact slides faster than a real one."""
+
 HEIGHT_ALONE: Final = ContactConfig(0.025, np.inf, 0.025, np.inf)
 """A point lower than 0.025 m stands on the ground, however it moves: eq. 4 of `fit_ground`'s paper."""
 

@@ -235,6 +235,18 @@ def foot_sliding(
     return np.where(true_moved < CONTACT_STEP_M, 1000.0 * moved, np.nan)
 
 
+def contact_sliding(
+    points: FootPoints, contact: Bool[np.ndarray, "time points"], fps: float
+) -> Float[np.ndarray, "steps points"]:
+    """How far points in contact with the floor move, mm per frame of 1/30 s; needs no truth.
+
+    Returns:
+        (time - 1, points), NaN where a point is missing, or not in contact at both ends of the step.
+    """
+    moved = _length(np.diff(np.asarray(points, float), axis=0)) * (fps / MODEL_FPS)
+    return np.where(contact[1:] & contact[:-1], 1000.0 * moved, np.nan)
+
+
 def foot_penetration(height_m: Float[np.ndarray, "time points"]) -> PerFrame:
     """How deep the lowest foot point is below the floor, mm per frame; 0 in frames where it is not.
 

@@ -219,8 +219,8 @@ def load_motion(path: str | Path) -> Motion:
         )
     if valid.shape != shape or spread.shape != shape:
         raise ValueError(f"{path}: valid {valid.shape} and spread {spread.shape} must be {shape}")
-    texts = (tuple(str(text) for text in fields.get(name, ())) for name in _TEXTS)
-    motion = Motion(joints, names, as_rate(fields["fps"], path), valid.astype(bool), spread, *texts)
+    said, refined = (tuple(str(text) for text in fields.get(name, ())) for name in _TEXTS)
+    motion = Motion(joints, names, as_rate(fields["fps"], path), valid.astype(bool), spread, said, refined)
     beside = body_file(path)
     if not beside.is_file():
         return motion
@@ -231,7 +231,7 @@ def load_motion(path: str | Path) -> Motion:
             raise ValueError("the body says of no motion that it is its own")
     except ValueError as error:
         raise ValueError(
-            f"{beside} lies where the body of {path} would, but {error}. Move {beside.name} away, or lift again"
+            f"{beside} lies where the body of {path} would, but {error}. Move it away, or lift again"
         ) from error
     return motion._replace(body=body)
 

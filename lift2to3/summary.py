@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
+from lift2to3.contact import CONTACT_POINTS, LIFTED_CONTACT, contact_labels
 from lift2to3.geometry.cameras import Camera
+from lift2to3.metrics import contact_sliding, tally
 from lift2to3.motion import Keypoints, Motion
-from lift2to3.skeletons import CANONICAL, FOOT_POINTS
+from lift2to3.skeletons import CANONICAL, FOOT_POINTS, Skeleton
 
 CONTACT_HEIGHT_M: Final = 0.03
 """A foot point lower than this stands on the floor."""
@@ -27,11 +29,13 @@ class Summary(NamedTuple):
         seconds: length of the clip.
         path_m: horizontal length of the pelvis's path.
         pelvis_height_m: lowest and highest pelvis over the floor.
-        head_height_m: likewise of the head.
+        head_height_m: likewise of the top of the head (of the head joint, in a motion without a top): over
+            the floor, and so the stature of nobody who walks, bends or jumps.
         reprojection_px: median distance of observed keypoints to the motion seen by the camera.
         body_px: median size of the person in the image (the observed box's longer side).
         foot_height_m: the frame's lowest foot point over the floor, 5th percentile and median.
         contact_fraction: part of the frames with a foot point within `CONTACT_HEIGHT_M` of the floor.
+        sliding_mm: of heels and big toes in contact, mean, mm per 1/30 s (`foot_contacts`).
         spread_m: median uncertainty of the points.
         missing_fraction: part of the keypoints (frames × joints) that were not observed.
         outside_fraction: part of the frames in which most of the body lies outside the image.
@@ -48,19 +52,42 @@ class Summary(NamedTuple):
     body_px: float
     foot_height_m: tuple[float, float]
     contact_fraction: float
+    sliding_mm: float
     spread_m: float
     missing_fraction: float
     outside_fraction: float
     warnings: tuple[str, ...]
 
 
-def summarise(motion: Motion, keypoints: Keypoints, camera: Camera) -> Summary:
-    """Measure a lifted motion against the keypoints and camera it came from.
+class FootContacts(NamedTuple):
+    """What heels and big toes do; columns as `CONTACT_POINTS`.
+
+    Attributes:
+        points: metres, NaN where missing.
+        contact: whether each is in contact with the floor.
+        sliding_mm: what each moves in contact in the step to this frame, mm per 1/30 s; NaN otherwise.
+    """
+
+    points: Float[np.ndarray, "time points 3"]
+    contact: Bool[np.ndarray, "time points"]
+    sliding_mm: Float[np.ndarray, "time points"]
+
+
+def foot_contacts(motion: Motion) -> FootContacts:
+    """Contacts that the motion itself shows, as `lift2to3.pipeline.lock_feet` labels and measures them."""
+    points = motion.as_skeleton(Skeleton("feet", CONTACT_POINTS, CONTACT_POINTS)).astype(np.float64)
+    contact = contact_labels(points, motion.fps, LIFTED_CONTACT)
+    sliding = contact_sliding(points, contact, motion.fps)
+    return FootContacts(points, contact, np.concatenate([np.full((1, 4), np.nan), sliding]))
+
+
+def summarise(motion: Motion, keypoints: Keypoints | None = None, camera: Camera | None = None) -> Summary:
+    """Measure a motion, against the keypoints and camera it came from where they are known.
 
     Raises:
         ValueError: the motion and the keypoints have different numbers of frames.
     """
-    if len(motion.joints_world) != len(keypoints.xy_px):
+    if keypoints is not None and len(motion.joints_world) != len(keypoints.xy_px):
         raise ValueError(
             f"summary: {len(motion.joints_world)} frames of motion but {len(keypoints.xy_px)} of keypoints"
         )
@@ -69,22 +96,26 @@ def summarise(motion: Motion, keypoints: Keypoints, camera: Camera) -> Summary:
     feet = joints[:, [row[CANONICAL[point]] for point in FOOT_POINTS if CANONICAL[point] in row], 2]
     lowest = np.min(feet, axis=1, initial=np.inf, where=np.isfinite(feet))
     lowest = lowest[np.isfinite(lowest)]
-    seen = np.all(np.isfinite(keypoints.xy_px), axis=-1)
-    spread = motion.spread[motion.valid]
+    slid, steps = tally(foot_contacts(motion._replace(joints_world=joints)).sliding_mm)
+    error = np.array(np.nan)
+    if keypoints is not None and camera is not None:
+        error = reprojection_error(motion, keypoints, camera)
+    top = row.get("head_top", row["head"])
     summary = Summary(
         frames=len(joints),
         fps=motion.fps,
         seconds=len(joints) / motion.fps,
         path_m=path_length(joints[:, row["pelvis"]], motion.fps),
         pelvis_height_m=_range(joints[:, row["pelvis"], 2]),
-        head_height_m=_range(joints[:, row["head"], 2]),
-        reprojection_px=_median(reprojection_error(motion, keypoints, camera)),
-        body_px=_median(_body_size(keypoints.xy_px)),
+        head_height_m=_range(joints[:, top, 2]),
+        reprojection_px=_median(error),
+        body_px=float("nan") if keypoints is None else _median(_body_size(keypoints.xy_px)),
         foot_height_m=(_percentile(lowest, 5), _percentile(lowest, 50)),
         contact_fraction=float(np.mean(lowest < CONTACT_HEIGHT_M)) if len(lowest) else float("nan"),
-        spread_m=_median(spread),
-        missing_fraction=float(1 - seen[:, keypoints.skeleton.rows >= 0].mean()),
-        outside_fraction=_outside_fraction(joints, camera),
+        sliding_mm=slid / steps if steps else float("nan"),
+        spread_m=_median(motion.spread[motion.valid]),
+        missing_fraction=float("nan") if keypoints is None else _missing_fraction(keypoints),
+        outside_fraction=float("nan") if camera is None else _outside_fraction(joints, camera),
         warnings=(),
     )
     return summary._replace(warnings=_warnings(summary, motion))
@@ -116,6 +147,11 @@ def _body_size(xy_px: Float[np.ndarray, "time joints 2"]) -> Float[np.ndarray, "
     high = np.max(xy_px, axis=1, where=seen, initial=-np.inf)
     low = np.min(xy_px, axis=1, where=seen, initial=np.inf)
     return np.where(seen.any((1, 2)), (high - low).max(-1), np.nan)
+
+
+def _missing_fraction(keypoints: Keypoints) -> float:
+    seen = np.all(np.isfinite(keypoints.xy_px), axis=-1)
+    return float(1 - seen[:, keypoints.skeleton.rows >= 0].mean())
 
 
 def _outside_fraction(joints_world: Float[np.ndarray, "time joints 3"], camera: Camera) -> float:
@@ -159,9 +195,10 @@ def _warnings(summary: Summary, motion: Motion) -> tuple[str, ...]:
             f"The person is mostly outside the image in {summary.outside_fraction:.0%} of the frames."
         )
     low_head, high_head = summary.head_height_m
-    if high_head > 2.3 or high_head < 0.2 or low_head < -0.2:
+    if high_head > 2.5 or high_head < 0.2 or low_head < -0.2:
         found.append(
-            f"The head is {low_head:.1f} to {high_head:.1f} m over the floor: is the camera in metres?"
+            f"The top of the head is {low_head:.1f} to {high_head:.1f} m over the floor: is the camera in "
+            "metres?"
         )
     return tuple(found)
 

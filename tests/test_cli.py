@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 import lift2to3
-from lift2to3 import cli, figure, viewer
+from lift2to3 import cli
 from lift2to3.demo_clip import load_demo_clip
 from lift2to3.formats.cameras.read import write_camera
 from lift2to3.formats.keypoints.read import write_keypoints
 from lift2to3.geometry.cameras import Camera
 from lift2to3.motion import Keypoints, Motion, load_motion
 from lift2to3.pipeline import lift as lift_module
+from lift2to3.report import figure, viewer
 from lift2to3.skeletons import CANONICAL
 
 
@@ -84,7 +85,15 @@ def test_lift_writes_motion_and_picture_and_sums_up(
     assert motion.joint_names == CANONICAL
     assert calls == [{"weights": "small", "steps": None, "samples": 2, "seed": 3, "feet": False}]
     said = capsys.readouterr().out
-    for words in ("path walked", "head height", "lowest foot", "reprojection", "uncertainty", "3.0 cm"):
+    for words in (
+        "path walked",
+        "top of the head",
+        "lowest foot",
+        "foot sliding",
+        "reprojection",
+        "uncertainty",
+        "3.0 cm",
+    ):
         assert words in said
     assert "Warning: the guess is rough" in said
     assert len(said.splitlines()) < 24  # one screen
@@ -147,11 +156,11 @@ def test_demo_measures_itself_against_the_truth(
     written = sorted(file.name for file in (tmp_path / "lift2to3_demo").iterdir())
     assert written == ["motion.npz", "motion.png", "report.html", "report.txt"]
     page = (tmp_path / "lift2to3_demo" / "report.html").read_text(encoding="utf-8")
-    assert "the guess is rough" in page and "abs_mpjpe to the truth" in page
+    assert "the guess is rough" in page and "joint error in the world" in page and "mpjpe" not in page
     for text in (said, report):
         rows = {line.split("  ")[0]: line for line in text.splitlines()}
-        assert "10.0 mm" in rows["abs_mpjpe to the truth"]
-        assert "0.0 mm" in rows["mpjpe to the truth"]
+        assert "10.0 mm" in rows["joint error in the world"]
+        assert "0.0 mm" in rows["joint error, hips aligned (MPJPE)"]
 
 
 def write_video(path: Path, size: tuple[int, int], frames: int) -> Path:

@@ -14,7 +14,6 @@ from test_smpl_results import gvhmr, person
 
 import lift2to3 as l23
 from lift2to3 import cli
-from lift2to3.body import pose_body
 from lift2to3.contact import CONTACT_POINTS
 from lift2to3.formats.cameras.read import write_camera
 from lift2to3.formats.keypoints.read import write_keypoints
@@ -41,7 +40,7 @@ def walk() -> l23.BodyMotion:
 
 
 def seen(body: l23.BodyMotion, skeleton: str = "halpe26") -> l23.Keypoints:
-    points = np.asarray(pose_body(body.rest_offsets, body.rotations, body.root_translation)[1])
+    points = body.posed()[1]
     xy = CAMERA.project(points)[:, get_skeleton(skeleton).rows]
     return l23.as_keypoints(xy, skeleton=skeleton, fps=body.fps)
 
@@ -55,7 +54,7 @@ def turned(body: l23.BodyMotion, *degrees: float) -> l23.BodyMotion:
 
 def off(body: l23.BodyMotion, true: l23.BodyMotion) -> float:
     """Mean angle of the ankles' frames in the world from the true ones."""
-    frames = [np.asarray(pose_body(b.rest_offsets, b.rotations, b.root_translation)[0]) for b in (body, true)]
+    frames = [b.posed()[0] for b in (body, true)]
     return float(ajae(frames[0][:, ANKLES], frames[1][:, ANKLES]).mean())
 
 
@@ -124,7 +123,7 @@ def test_lock_holds_standing_feet_still(files):
 
 
 def test_a_lift_s_points_get_a_body_first(files, walk, tmp_path):
-    points = np.asarray(pose_body(walk.rest_offsets, walk.rotations, walk.root_translation)[1], np.float32)
+    points = np.asarray(walk.posed()[1], np.float32)
     valid = np.ones(points.shape[:2], bool)
     names = get_skeleton("canonical").joints
     motion = l23.Motion(points, names, FPS, valid, np.zeros(valid.shape, np.float32))

@@ -60,7 +60,7 @@ def test_a_known_motion_in_numbers(camera: Camera) -> None:
     assert summary.seconds == pytest.approx(61 / 30)
     assert summary.path_m == pytest.approx(2.0, abs=1e-5)
     assert summary.pelvis_height_m == pytest.approx((0.95, 0.95))
-    assert summary.head_height_m == pytest.approx((1.55, 1.55))
+    assert summary.head_height_m == pytest.approx((1.7, 1.7))  # the top, not the joint
     assert summary.foot_height_m == pytest.approx((0.01, 0.01), abs=1e-6)
     assert summary.contact_fraction == 1
     assert summary.reprojection_px == pytest.approx(0, abs=1e-2)

@@ -120,7 +120,7 @@ def test_a_rigid_body_s_points_give_back_its_bones_and_rotations():
     rotations, root = poses_like_people(90, seed=2)
     frames, points = pose_body(offsets, rotations, root)
     body = fit_body(motion_of(points))
-    fitted, fitted_points = pose_body(body.rest_offsets, body.rotations, body.root_translation)
+    fitted, fitted_points = body.posed()
     error_mm = 1e3 * np.linalg.norm(fitted_points - points, axis=-1)
     assert error_mm.mean() < 6 and error_mm.max() < 60
     lengths, true = (np.linalg.norm(each[1:], axis=1) for each in (body.rest_offsets, offsets))
@@ -134,7 +134,7 @@ def test_a_rigid_body_s_points_give_back_its_bones_and_rotations():
 def test_windows_meet_without_seams_and_long_clips_keep_one_set_of_bones():
     points = walking(WINDOW_FRAMES + 60)
     body = fit_body(motion_of(points))
-    _, fitted = pose_body(body.rest_offsets, body.rotations, body.root_translation)
+    _, fitted = body.posed()
     assert 1e3 * np.linalg.norm(fitted - points, axis=-1).mean() < 25
     jump = np.linalg.norm(np.diff(fitted, 2, axis=0), axis=-1).max(axis=1)
     seam = slice(WINDOW_FRAMES - 20, WINDOW_FRAMES + 4)
@@ -145,9 +145,7 @@ def test_noise_is_smoothed_and_its_amplitude_kept():
     clean = walking(100)
     noisy = clean + 0.015 * np.random.default_rng(0).standard_normal(clean.shape)
     of_clean, of_noisy = (fit_body(motion_of(p, spread=s)) for p, s in ((clean, 0.0), (noisy, 0.015)))
-    ours, theirs = (
-        pose_body(b.rest_offsets, b.rotations, b.root_translation)[1] for b in (of_noisy, of_clean)
-    )
+    ours, theirs = (b.posed()[1] for b in (of_noisy, of_clean))
     trembling = np.linalg.norm(np.diff(ours, 2, axis=0), axis=-1).mean()
     assert trembling < 0.6 * np.linalg.norm(np.diff(noisy, 2, axis=0), axis=-1).mean()
     swing = [
@@ -202,7 +200,7 @@ def test_points_give_way_along_the_ray_that_saw_them():
     errors = []
     for config in (FitConfig(depth=1.0), FitConfig(depth=6.0)):
         body = fit_body(shaken, keypoints, camera, config)
-        _, points = pose_body(body.rest_offsets, body.rotations, body.root_translation)
+        _, points = body.posed()
         errors.append(np.linalg.norm(camera.project(points.astype(float)) - keypoints.xy_px, axis=-1).mean())
     assert errors[1] < 0.9 * errors[0]
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from lift2to3.body import pose_body
 from lift2to3.convert.export import export
 from lift2to3.fit.body_prior import load_body_prior
 from lift2to3.fit.fit_smpl import fit_shape, fit_smpl
@@ -69,7 +68,7 @@ def posed_body(frames: int = 12) -> BodyMotion:
 
 def test_limbs_point_where_ours_point_and_are_as_long(model):
     body = posed_body()
-    _, points = pose_body(body.rest_offsets, body.rotations, body.root_translation)
+    _, points = body.posed()
     smpl = fit_smpl(body, model)
     joints = np.asarray(pose_joints(model, smpl.betas, smpl.rotations, smpl.translation))
     for start, end in LIMBS:
@@ -93,7 +92,7 @@ def test_shape_is_found_from_the_bones(model):
 
 def test_an_exported_npz_poses_the_model_as_the_body_stood(model_file, model, tmp_path):
     body = posed_body()._replace(valid=np.ones(12, bool))
-    _, points = pose_body(body.rest_offsets, body.rotations, body.root_translation)
+    _, points = body.posed()
     (path,) = export(body, tmp_path, "clip", ["smpl"], body_model=model_file)
     fields = load_arrays(path)
     turns = Rotation.from_rotvec(fields["poses"].reshape(-1, 3)).as_matrix().reshape(-1, 24, 3, 3)

@@ -222,7 +222,7 @@ def test_the_reference_is_the_body_model(models):
 
 def joints_of(seen: SeenBody) -> np.ndarray:
     body = seen.body
-    return np.asarray(pose_body(body.rest_offsets, body.rotations, body.root_translation)[1])[:, :22]
+    return body.posed()[1][:, :22]
 
 
 def in_camera(seen: SeenBody) -> np.ndarray:
@@ -237,7 +237,7 @@ def stands_as(seen: SeenBody, world: np.ndarray) -> None:
     np.testing.assert_allclose(shift, np.broadcast_to(shift[:1, :1], shift.shape), atol=1e-5)
     np.testing.assert_allclose(shift[..., :2], 0, atol=1e-5)
     body = seen.body
-    points = pose_body(body.rest_offsets, body.rotations, body.root_translation)[1]
+    points = body.posed()[1]
     soles = (np.asarray(points)[:, list(FOOT_POINTS), 2] - FOOT_HEIGHT_M).min(axis=1)
     assert np.percentile(soles, 5) == pytest.approx(0, abs=1e-6)
 
@@ -336,9 +336,7 @@ def test_our_own_files(tmp_path, write):
     body = moving_body(frames=20)
     path = write(body, tmp_path / "own.npz")
     seen = read_body(path)
-    points = [
-        np.asarray(pose_body(b.rest_offsets, b.rotations, b.root_translation)[1]) for b in (body, seen.body)
-    ]
+    points = [b.posed()[1] for b in (body, seen.body)]
     np.testing.assert_allclose(points[1], points[0], atol=1e-5)
     np.testing.assert_array_equal(seen.body.valid, body.valid)
     assert seen.cam_from_world is None and len(seen.frames) == 20

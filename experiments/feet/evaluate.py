@@ -30,7 +30,6 @@ from experiments.feet.scenes import (
     Case,
     FootNoise,
     Scene,
-    posed,
     scene,
 )
 from experiments.protocol import evenly, load_rigs, trials
@@ -83,8 +82,8 @@ class Config:
 
 def score(predicted: BodyMotion, scene: Scene) -> Scores:
     """The foot metrics of one scene, what of AJAE is constant, and the distance from the initial ankles."""
-    frames, points = posed(predicted)
-    true_frames, _ = posed(scene.true)
+    frames, points = predicted.posed()
+    true_frames, _ = scene.true.posed()
     angles = ajae(frames[:, ANKLES], true_frames[:, ANKLES])
     changed = ajae(predicted.rotations[:, ANKLES], scene.initial.rotations[:, ANKLES])
     rows = get_skeleton(FORMAT).rows
@@ -114,7 +113,7 @@ def constant_error(
 
 def with_true_ankles(initial: BodyMotion, scene: Scene) -> BodyMotion:
     """What no refinement of ankles alone can beat: the initial body with the true ankles' frames."""
-    (frames, _), (true, _) = posed(initial), posed(scene.true)
+    (frames, _), (true, _) = initial.posed(), scene.true.posed()
     rotations = initial.rotations.copy()
     rotations[:, ANKLES] = frames[:, KNEES].swapaxes(-1, -2) @ true[:, ANKLES]
     return initial._replace(rotations=rotations)

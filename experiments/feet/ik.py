@@ -14,7 +14,7 @@ from jaxtyping import Float
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
-from experiments.feet.scenes import posed
+from experiments.feet.scenes import 
 from lift2to3 import BodyMotion, Camera, Keypoints
 from lift2to3.observations import observe
 from lift2to3.skeletons import INDEX
@@ -45,7 +45,7 @@ def bend_feet(
     config = config or FootIkConfig()
     observed = observe(keypoints, camera)
     n, confidence = observed.n, observed.confidence
-    frames, points = posed(body)
+    frames, points = body.posed()
     rotations = body.rotations.copy()
     for side in ("left", "right"):
         ankle, ball = INDEX[f"{side}_ankle"], INDEX[f"{side}_foot"]

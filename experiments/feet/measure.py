@@ -20,7 +20,7 @@ from rich.table import Table
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
-from experiments.feet.scenes import ANKLES, KNEES, SOLES, posed
+from experiments.feet.scenes import ANKLES, KNEES, SOLES
 from experiments.methods import quietly
 from experiments.protocol import evenly, load_rigs, trials
 from lift2to3 import BodyMotion, Lifter, fit_body
@@ -57,7 +57,7 @@ def standing_tilt(bodies: Sequence[BodyMotion]) -> tuple[float, float]:
     """
     angles, constant = [], []
     for body in bodies:
-        frames, points = posed(body)
+        frames, points = body.posed()
         for ankle, sole in zip(ANKLES, SOLES[:, :2], strict=True):
             moved = np.linalg.norm(np.diff(points[:, sole], axis=0), axis=-1) * body.fps / 30
             up = frames[1:][(moved < 0.005).all(1), ankle, 2]  # the world's, in the foot's frame
@@ -91,7 +91,7 @@ def lift_errors(clips: Sequence[MocapClip], config: Config) -> Table:
         parts = []
         for trial in track(chosen, f"lifts, {noise}", console=Console(stderr=True)):
             lifted = lift(trial.keypoints("halpe26", noise), trial.camera)
-            found, true = (posed(body)[0] for body in (fit_body(lifted), body_motion(trial.clip)))
+            found, true = (body.posed()[0] for body in (fit_body(lifted), body_motion(trial.clip)))
             shins = found[:, KNEES], true[:, KNEES]
             ankles = [x[:, KNEES].swapaxes(-1, -2) @ x[:, ANKLES] for x in (found, true)]
             parts.append([error_parts(*pair, fps=trial.clip.fps) for pair in (shins, ankles)])

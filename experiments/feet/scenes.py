@@ -15,13 +15,12 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from experiments.methods import quietly
 from experiments.protocol import Trial, inside_picture
 from lift2to3 import BodyMotion, Camera, Keypoints, Lifter, as_keypoints, fit_body
-from lift2to3.body import REFERENCE_LEG_M, leg_length, local_rotations, pose_body
+from lift2to3.body import REFERENCE_LEG_M, leg_length, local_rotations
 from lift2to3.data.body_rotations import body_motion
 from lift2to3.data.initial_feet import InitialErrorConfig, corrupt_feet
 from lift2to3.fit.body_prior import load_body_prior
@@ -58,17 +57,9 @@ _corrupt = jax.jit(corrupt_feet, static_argnums=3)
 _lift = functools.cache(lambda: quietly(Lifter.from_pretrained(), feet=False))
 
 
-def posed(
-    body: BodyMotion,
-) -> tuple[Float[np.ndarray, "time 22 3 3"], Float[np.ndarray, "time 38 3"]]:
-    """The joints' frames and the canonical points in the world."""
-    frames, points = pose_body(body.rest_offsets, body.rotations, body.root_translation)
-    return np.asarray(frames), np.asarray(points)
-
-
 def estimated(true: BodyMotion, errors: InitialErrorConfig, seed: list[int]) -> BodyMotion:
     """The body as an estimator of whole bodies would have it."""
-    frames = posed(true)[0].copy()
+    frames = true.posed()[0].copy()
     padded = np.concatenate([frames, np.repeat(frames[-1:], -len(frames) % 256, 0)])  # few lengths to compile
     key = jax.random.key(np.random.default_rng(seed).integers(2**31))
     knees, ankles = _corrupt(key, jnp.asarray(padded[:, KNEES]), jnp.asarray(padded[:, ANKLES]), errors)
@@ -115,7 +106,7 @@ def scene(trial: Trial, camera_index: int, case: Case, noise: FootNoise, errors:
     points, pixels = trial.clip.points_world.astype(float), trial.pixels
     if case == "extreme":
         true = pointed(true, seed)
-        points = posed(true)[1]
+        points = true.posed()[1]
         pixels = inside_picture(trial.camera, points)
     if case == "right already":
         errors = dataclasses.replace(errors, exact=1.0)

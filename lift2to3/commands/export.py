@@ -46,9 +46,10 @@ def export(
         read = read_motion_file(motion)
         prepare_folder(out, *(stem + ENDINGS[name] for name in formats))
         if isinstance(read, Motion) and read.body is None and set(formats) & set(OF_ROTATIONS):
-            read = read._replace(body=body_of(read, advance))
+            body = body_of(read, advance)
+            read = read._replace(body=body)
             with contextlib.suppress(OSError):  # the next export, and feet, take the same body
-                read.body.save(body_file(motion))
+                body.save(body_file(motion))
         paths = write(read, out, stem, formats, up, unit, advance, body_model, mesh)
     print_warnings(notes)
     print_written(paths)

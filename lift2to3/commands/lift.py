@@ -33,10 +33,14 @@ MOTION_FILE, BODY_FILE, PICTURE_FILE = "motion.npz", "body.npz", "motion.png"
 PAGE_FILE, TEXT_FILE, OVERLAY_FILE = "report.html", "report.txt", "overlay.mp4"
 
 _TRUTH_ROWS: Final = {
-    "mpjpe": "pose error (MPJPE)", "pa_mpjpe": "pose error, aligned (PA-MPJPE)",
-    "abs_mpjpe": "error in the world (Abs-MPJPE)", "root_error": "error of the root",
-    "rte": "error of the path", "accel": "error of acceleration", "foot_sliding": "foot sliding",
-}  # fmt: skip
+    "mpjpe": "joint error, hips aligned (MPJPE)",
+    "pa_mpjpe": "joint error, each frame aligned (PA-MPJPE)",
+    "abs_mpjpe": "joint error in the world",
+    "root_error": "pelvis error in the world",
+    "rte": "path error, of its length (RTE)",
+    "accel": "acceleration error",
+}
+"""What the demo measures against the truth, in words."""
 
 
 def lift(
@@ -157,13 +161,14 @@ def summary_rows(motion: Motion, keypoints: Keypoints, camera: Camera) -> list[t
     return [
         ("clip", f"{summary.seconds:.1f} s, {summary.frames} frames at {summary.fps:g} fps"),
         ("path walked", f"{summary.path_m:.2f} m"),
-        ("head height", f"{low_head:.2f} to {high_head:.2f} m over the floor"),
+        ("top of the head", f"{low_head:.2f} to {high_head:.2f} m over the floor"),
         ("pelvis height", f"{low_pelvis:.2f} to {high_pelvis:.2f} m over the floor"),
         (
             "lowest foot",
             f"{100 * foot:.1f} cm over the floor (median), {100 * low_foot:.1f} cm (5th percentile); "
             f"within 3 cm in {summary.contact_fraction:.0%} of the frames",
         ),
+        ("foot sliding", f"{summary.sliding_mm:.1f} mm per 1/30 s in contact with the floor"),
         (
             "reprojection",
             f"{summary.reprojection_px:.1f} px (median), "

@@ -9,7 +9,6 @@ from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 from scipy.spatial.transform import Rotation, Slerp
 
-from lift2to3.body import pose_body
 from lift2to3.motion import BodyMotion, Motion
 from lift2to3.resample import resample_points
 from lift2to3.skeletons import CANONICAL, INDEX, Skeleton, get_skeleton
@@ -70,8 +69,7 @@ def world_points(motion: Motion | BodyMotion | WorldPoints) -> WorldPoints:
     if isinstance(motion, Motion):
         points = np.where(motion.valid[..., None], motion.joints_world, np.nan).astype(float)
         return _checked(WorldPoints(points, tuple(motion.joint_names), float(motion.fps)))
-    arrays = (motion.rest_offsets, motion.rotations, motion.root_translation)
-    frames, points = map(np.asarray, pose_body(*(np.asarray(array, float) for array in arrays)))
+    frames, points = motion.posed()
     bones = np.asarray(motion.rest_offsets, float)[_FEET]
     return _checked(
         WorldPoints(

@@ -16,17 +16,16 @@ from jaxtyping import Bool, Float, Int
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 from scipy.spatial.transform import Rotation
 
-from lift2to3.body import pose_body
 from lift2to3.contact import (
     CONTACT_POINTS,
     CONTACT_ROWS,
+    LIFTED_CONTACT,
     STANDING_HEIGHT_M,
     ContactConfig,
     GroundPlane,
     contact_labels,
 )
-from lift2to3.conventions import MODEL_FPS
-from lift2to3.metrics import foot_floating, foot_penetration
+from lift2to3.metrics import contact_sliding, foot_floating, foot_penetration
 from lift2to3.motion import BodyMotion
 from lift2to3.skeletons import FOOT_POINTS, INDEX
 
@@ -54,8 +53,7 @@ class LockConfig:
     """How feet are held.
 
     Attributes:
-        contact: thresholds of the labels, where none are given: a lifted foot in contact slides faster
-            than a real one.
+        contact: thresholds of the labels, where none are given.
         shortest_seconds: contact shorter than this is not held.
         rise_m: a point that rises by more than this over its run's place has left the floor.
         stray_m: a point that strays farther than this from its run's place has made a step.
@@ -68,7 +66,7 @@ class LockConfig:
             short of its place.
     """
 
-    contact: ContactConfig = ContactConfig(hold_speed_m_per_s=0.4)
+    contact: ContactConfig = LIFTED_CONTACT
     shortest_seconds: float = 0.05
     rise_m: float = 0.04
     stray_m: float = 0.12
@@ -111,16 +109,16 @@ def foot_summary(
     Raises:
         ValueError: contacts of another shape than the motion's.
     """
-    _, points = _posed(body)
+    _, points = body.posed()
     contacts = _contacts(body, points, contacts, ContactConfig(), ground)
-    step = np.linalg.norm(np.diff(points[:, CONTACT_ROWS], axis=0), axis=-1) * body.fps / MODEL_FPS
+    sliding = contact_sliding(points[:, CONTACT_ROWS], contacts, body.fps)
     height = points[..., 2] if ground is None else ground.heights(points)
     floating = np.concatenate([
         foot_floating(height[:, CONTACT_ROWS[rows]], contacts[:, rows], STANDING_HEIGHT_M[rows])
         for rows in _HEEL_TOE
     ])  # fmt: skip
     return FootSummary(
-        1e3 * _mean(step[contacts[1:] & contacts[:-1]]),
+        _mean(sliding[np.isfinite(sliding)]),
         _mean(foot_penetration(height[:, list(FOOT_POINTS)])[body.valid]),
         _mean(floating[np.isfinite(floating)]),
         _mean(contacts[body.valid]),
@@ -151,7 +149,7 @@ def lock_feet(
         ValueError: contacts of another shape than the motion's, or an fps that is not above 0.
     """
     config = config or LockConfig()
-    frames, points = _posed(body)
+    frames, points = body.posed()
     contacts = _contacts(body, points, contacts, config.contact, None)
     feet = [_placed_foot(side, points, contacts, body.fps, config) for side in (0, 1)]
     shift = _pelvis_shift(points, feet, body.fps, config)
@@ -164,12 +162,6 @@ def lock_feet(
         )
     root = np.where(moved[:, None], body.root_translation + shift, body.root_translation)
     return body._replace(root_translation=root.astype(body.root_translation.dtype), rotations=rotations)
-
-
-def _posed(body: BodyMotion) -> tuple[Float[np.ndarray, "time 22 3 3"], Float[np.ndarray, "time 38 3"]]:
-    arrays = (body.rest_offsets, body.rotations, body.root_translation)
-    frames, points = pose_body(*(np.asarray(array, np.float64) for array in arrays))
-    return np.asarray(frames), np.asarray(points)
 
 
 def _contacts(

@@ -165,8 +165,7 @@ class FootRefiner:
         check_keypoints(keypoints, len(body.rotations), body.fps)
         if views is not None:
             _check_views(views, len(body.rotations))
-        arrays = (body.rest_offsets, body.rotations, body.root_translation)
-        frames, points = map(np.asarray, pose_body(*(array.astype(float) for array in arrays)))
+        frames, points = body.posed()
         offsets = body.rest_offsets.astype(float)
         observed = observe(keypoints, camera)
         turns = self.corrections(frames, points, offsets, body.valid, observed, camera, views, floor)

@@ -7,11 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from lift2to3.body import pose_body
-from lift2to3.contact import CONTACT_ROWS, contact_labels
+from lift2to3.contact import CONTACT_ROWS, LIFTED_CONTACT, contact_labels
 from lift2to3.metrics import ajae
 from lift2to3.motion import BodyMotion
-from lift2to3.pipeline.lock_feet import FootSummary, LockConfig, foot_summary
+from lift2to3.pipeline.lock_feet import FootSummary, foot_summary
 from lift2to3.skeletons import INDEX
 
 
@@ -43,9 +42,7 @@ def foot_report(
         contacts: when which foot point stands; None labels them on ``after``.
     """
     if contacts is None:
-        arrays = (after.rest_offsets, after.rotations, after.root_translation)
-        _, points = map(np.asarray, pose_body(*(array.astype(float) for array in arrays)))
-        contacts = contact_labels(points[:, CONTACT_ROWS], after.fps, LockConfig().contact)
+        contacts = contact_labels(after.posed()[1][:, CONTACT_ROWS], after.fps, LIFTED_CONTACT)
         contacts &= after.valid[:, None]
     ankles = [INDEX["left_ankle"], INDEX["right_ankle"]]
     turned = ajae(before.rotations[:, ankles], after.rotations[:, ankles])

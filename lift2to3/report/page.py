@@ -7,22 +7,31 @@ import gzip
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
-from lift2to3.contact import CONTACT_POINTS, contact_labels
+from lift2to3.contact import CONTACT_POINTS
 from lift2to3.geometry.cameras import Camera
-from lift2to3.metrics import foot_sliding
 from lift2to3.motion import Keypoints, Motion
 from lift2to3.report.bone_lengths import bone_lengths, bone_remarks
-from lift2to3.skeletons import Skeleton, stick_bones
-from lift2to3.summary import CONTACT_HEIGHT_M, Summary, reprojection_error, summarise
+from lift2to3.skeletons import stick_bones
+from lift2to3.summary import (
+    CONTACT_HEIGHT_M,
+    FootContacts,
+    Summary,
+    foot_contacts,
+    reprojection_error,
+    summarise,
+)
 from lift2to3.whole_file import whole_file
 
-TEMPLATE: Final = Path(__file__).with_name("page.html")
-_SLOT: Final = "__CLIP__"
+_WEB: Final = Path(__file__).with_name("web")
+_PARTS: Final = (
+    "page.html", "page.css", "data.js", "words.js", "canvas.js", "space.js", "image.js", "charts.js",
+    "player.js",
+)  # fmt: skip
 
 _MISSING: Final = -32768
 _FARTHEST_M: Final = 200.0
@@ -31,71 +40,80 @@ _FARTHEST_M: Final = 200.0
 
 def write_report(
     motion: Motion,
-    keypoints: Keypoints,
-    camera: Camera,
+    keypoints: Keypoints | None,
+    camera: Camera | None,
     path: str | Path,
     title: str = "Lifted motion",
     remarks: Sequence[str] = (),
     rows: Sequence[tuple[str, str]] = (),
 ) -> Path:
-    """Write the page: a double click opens it in any browser, without a network.
+    """Write `report_html` to a file, whole or not at all; its folder must be there.
 
-    Args:
-        motion: metres, world, z up; what is not valid or NaN is left out.
-        keypoints: what was observed, pixels; as many frames as the motion.
-        camera: whose image the keypoints are in.
-        path: file to write, whole or not at all; its folder must be there.
-        title: the page's heading.
-        remarks: what else to warn of, beside what `summarise` finds.
-        rows: further facts, such as errors to a known truth: a name and a value each.
-
-    Raises:
-        ValueError: records that do not belong together, or a motion without pelvis and head.
+    A double click opens it in any browser, without a network.
     """
-    page = build_page(motion, keypoints, camera, title, remarks, rows)
+    page = report_html(motion, keypoints, camera, title, remarks, rows)
     path = Path(path)
     with whole_file(path) as part:
         part.write_text(page, encoding="utf-8")
     return path
 
 
-def build_page(
+def report_html(
     motion: Motion,
-    keypoints: Keypoints,
-    camera: Camera,
+    keypoints: Keypoints | None = None,
+    camera: Camera | None = None,
     title: str = "Lifted motion",
     remarks: Sequence[str] = (),
     rows: Sequence[tuple[str, str]] = (),
 ) -> str:
-    """The page that `write_report` writes, as text."""
-    _check_names(motion)
+    """The report page of a motion: one HTML document that needs nothing else.
+
+    Args:
+        motion: metres, world, z up; what is not valid or NaN is left out.
+        keypoints: what was observed, pixels; as many frames as the motion. Without them, or without the
+            camera, the page has no view in the image and no reprojection error.
+        camera: whose image the keypoints are in; shown in space.
+        title: the page's heading.
+        remarks: what else to warn of, beside what `summarise` finds.
+        rows: further facts, such as errors to a known truth: a name and a value each.
+
+    Raises:
+        ValueError: records that do not belong together, or a motion without frames, pelvis or head.
+    """
+    _check_motion(motion)
     summary = summarise(motion, keypoints, camera)
     joints = np.where(motion.valid[..., None], motion.joints_world, np.nan).astype(np.float64)
     motion = motion._replace(joints_world=joints, spread=np.where(motion.valid, motion.spread, np.nan))
-    feet = _feet(motion)
     lengths = bone_lengths(motion)
     clip = {
         "title": title,
-        "subtitle": f"{summary.seconds:.1f} s, {summary.frames} frames at {summary.fps:g} fps, "
-        f"{keypoints.skeleton.name} keypoints in a {camera.size[0]} × {camera.size[1]} px image",
+        "subtitle": _subtitle(summary, keypoints, camera),
         "remarks": [*remarks, *summary.warnings, *bone_remarks(lengths)],
-        "facts": _facts(summary, feet),
+        "facts": _facts(summary),
         "rows": rows,
         "fps": motion.fps,
         "frames": len(joints),
-        **_scene(motion, camera),
-        **_image(motion, keypoints, camera),
-        "body_px": summary.body_px,
         "path_m": summary.path_m,
-        **_charts(motion, keypoints, camera, feet),
+        **_scene(motion, camera),
+        **_charts(motion, foot_contacts(motion)),
         "bones": lengths,
     }
+    if keypoints is not None and camera is not None:
+        clip |= {"body_px": summary.body_px, **_image(motion, keypoints, camera)}
     text = json.dumps(_plain(clip), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     text = text.replace("<", "\\u003c")  # a joint called </script> must not end the script
-    return TEMPLATE.read_text(encoding="utf-8").replace(_SLOT, text)
+    return template().replace("__CLIP__", text)
 
 
-def _check_names(motion: Motion) -> None:
+def template() -> str:
+    """The page without a clip: markup, style and scripts in one file."""
+    markup, style, *scripts = ((_WEB / name).read_text(encoding="utf-8") for name in _PARTS)
+    return markup.replace("__STYLE__", style).replace("__SCRIPT__", "\n".join(scripts))
+
+
+def _check_motion(motion: Motion) -> None:
+    if not len(motion.joints_world):
+        raise ValueError("report: the motion has no frames; wanted one or more")
     missing = {"pelvis", "head"} - set(motion.joint_names)
     if missing:
         raise ValueError(
@@ -107,34 +125,40 @@ def _check_names(motion: Motion) -> None:
 # --- what the views draw
 
 
-def _scene(motion: Motion, camera: Camera) -> dict[str, Any]:
+def _scene(motion: Motion, camera: Camera | None) -> dict[str, Any]:
     """Joints, camera and colours by side: what the view in space needs."""
     joints = motion.joints_world
     flat = joints[np.all(np.isfinite(joints), axis=-1)]
     middle = np.median(flat, axis=0) if len(flat) else np.zeros(3)
     near = np.linalg.norm(joints - middle, axis=-1, keepdims=True) < _FARTHEST_M
-    width, height = camera.size
-    corners_px = np.array([[0, 0], [width, 0], [width, height], [0, height]]) - 0.5
-    corners = np.pad(np.clip(camera.normalise(corners_px), -5, 5), ((0, 0), (0, 1)), constant_values=1.0)
     return {
         "names": motion.joint_names,
         "sticks": stick_bones(motion.joint_names),
         "middle": middle,
         "world": _pack(np.where(near, joints - middle, np.nan), 0.001),
         "spread": _pack(motion.spread, 0.001),
-        "camera": {
-            "centre": camera.centre,
-            "forward": camera.R[2],
-            "corners": corners @ camera.R,
-            "zoom": camera.K[1, 1] / height,
-        },
+        "camera": None if camera is None else _frustum(camera),
+    }
+
+
+def _frustum(camera: Camera) -> dict[str, Any]:
+    """Where the camera is and, a metre before it, the corners of what it sees."""
+    width, height = camera.size
+    corners_px = np.array([[0, 0], [width, 0], [width, height], [0, height]]) - 0.5
+    corners = np.pad(np.clip(camera.normalise(corners_px), -5, 5), ((0, 0), (0, 1)), constant_values=1.0)
+    return {
+        "centre": camera.centre,
+        "forward": camera.R[2],
+        "corners": corners @ camera.R,
+        "zoom": camera.K[1, 1] / height,
     }
 
 
 def _image(motion: Motion, keypoints: Keypoints, camera: Camera) -> dict[str, Any]:
-    """Observed keypoints and projected joints: what the view of the image needs."""
+    """Observed keypoints, projected joints and what lies between: the view in the image and its charts."""
     row = {name: joint for joint, name in enumerate(motion.joint_names)}
     size = np.array(camera.size)
+    error = reprojection_error(motion, keypoints, camera)
 
     def near(points_px: Float[np.ndarray, "time joints 2"]) -> Float[np.ndarray, "time joints 2"]:
         inside = np.all((points_px > -size) & (points_px < 2 * size), axis=-1, keepdims=True)
@@ -146,32 +170,13 @@ def _image(motion: Motion, keypoints: Keypoints, camera: Camera) -> dict[str, An
         "observed_rows": [row.get(name, -1) if name else -1 for name in keypoints.skeleton.canonical],
         "observed": _pack(near(keypoints.xy_px), 0.1),
         "projected": _pack(near(camera.project(motion.joints_world)), 0.1),
+        "error": _pack(error, 0.1),
+        "error_by_time": _by_time(error),
+        "error_by_joint": _by_joint(keypoints.skeleton.joints, error),
     }
 
 
-class _Feet(NamedTuple):
-    """What the feet do; columns as `CONTACT_POINTS`.
-
-    Attributes:
-        points: heels and big toes, metres, NaN where missing.
-        contact: whether each stands on the floor.
-        sliding: (time, points) mm per 1/30 s while standing, NaN otherwise; the step that ends there.
-    """
-
-    points: Float[np.ndarray, "time points 3"]
-    contact: Bool[np.ndarray, "time points"]
-    sliding: Float[np.ndarray, "time points"]
-
-
-def _feet(motion: Motion) -> _Feet:
-    points = motion.as_skeleton(Skeleton("feet", CONTACT_POINTS, CONTACT_POINTS)).astype(np.float64)
-    contact = contact_labels(points, motion.fps)
-    # no truth says here when a foot stands: the motion's own contacts must
-    sliding = foot_sliding(points, points, motion.fps, contact)
-    return _Feet(points, contact, np.concatenate([np.full((1, 4), np.nan), sliding])[: len(points)])
-
-
-def _footprints(feet: _Feet) -> list[tuple[int, int, int, float, float]]:
+def _footprints(feet: FootContacts) -> list[tuple[int, int, int, float, float]]:
     """(column, first frame, last frame, x, y) of each time that a point stood."""
     prints = []
     edges = np.diff(np.pad(feet.contact.astype(int), ((1, 1), (0, 0))), axis=0)
@@ -186,23 +191,25 @@ def _footprints(feet: _Feet) -> list[tuple[int, int, int, float, float]]:
 # --- what the charts draw
 
 
-def _charts(motion: Motion, keypoints: Keypoints, camera: Camera, feet: _Feet) -> dict[str, Any]:
-    error = reprojection_error(motion, keypoints, camera)
+def _charts(motion: Motion, feet: FootContacts) -> dict[str, Any]:
+    """What shows without keypoints: spread and feet."""
     spread = 100.0 * motion.spread
     height = 100.0 * np.stack([_least(feet.points[:, side, 2]) for side in (slice(0, 2), slice(2, 4))], -1)
-    slides = np.stack([_mean(feet.sliding[:, side]) for side in (slice(0, 2), slice(2, 4))], -1)
+    slides = np.stack([_mean(feet.sliding_mm[:, side]) for side in (slice(0, 2), slice(2, 4))], -1)
     return {
-        "error_by_time": _pack(np.stack([_quantile(error, q) for q in (0.5, 0.9)], -1), 0.1),
-        "spread_by_time": _pack(np.stack([_quantile(spread, q) for q in (0.5, 0.9)], -1), 0.1),
+        "spread_by_time": _by_time(spread),
+        "spread_by_joint": _by_joint(motion.joint_names, spread),
         "foot_height": _pack(height, 0.1),
         "foot_sliding": _pack(slides, 0.1),
         "contact_points": CONTACT_POINTS,
         "contact": _pack(feet.contact.astype(float), 1.0),
         "footprints": _footprints(feet),
-        "error": _pack(error, 0.1),
-        "error_by_joint": _by_joint(keypoints.skeleton.joints, error),
-        "spread_by_joint": _by_joint(motion.joint_names, spread),
     }
+
+
+def _by_time(values: Float[np.ndarray, "time joints"]) -> dict[str, Any]:
+    """Median and 90th percentile over the joints."""
+    return _pack(np.stack([_quantile(values, q) for q in (0.5, 0.9)], -1), 0.1)
 
 
 def _quantile(values: Float[np.ndarray, "time joints"], q: float) -> Float[np.ndarray, " time"]:
@@ -242,32 +249,44 @@ def _by_joint(
 # --- the page's data
 
 
-def _facts(summary: Summary, feet: _Feet) -> list[tuple[str, str, str]]:
-    """(name, value, remark) of what one looks at first."""
+def _subtitle(summary: Summary, keypoints: Keypoints | None, camera: Camera | None) -> str:
+    parts = [f"{summary.seconds:.1f} s, {summary.frames} frames at {summary.fps:g} fps"]
+    if keypoints is not None and camera is not None:
+        width, height = camera.size
+        parts.append(f"{keypoints.skeleton.name} keypoints in a {width} × {height} px image")
+    return ", ".join(parts)
+
+
+def _facts(summary: Summary) -> list[tuple[str, str, str]]:
+    """(name, value, remark) of what one looks at first; nothing of what was not measured."""
     low_head, high_head = summary.head_height_m
-    sliding = float(_mean(feet.sliding.ravel()))
-    return [
-        ("Path walked", _text(summary.path_m, ".2f", " m"), "of the pelvis, over the floor"),
-        ("Head height", _text(high_head, ".2f", " m"), f"highest; lowest {_text(low_head, '.2f', ' m')}"),
+    facts = [
+        ("Path walked", _text(summary.path_m, ".2f", "m"), "of the pelvis, over the floor"),
+        (
+            "Top of the head",
+            _text(high_head, ".2f", "m"),
+            f"over the floor, highest; lowest {_text(low_head, '.2f', 'm')}",
+        ),
         (
             "Lowest foot",
-            _text(100 * summary.foot_height_m[1], ".1f", " cm"),
+            _text(100 * summary.foot_height_m[1], ".1f", "cm"),
             f"median; under {100 * CONTACT_HEIGHT_M:.0f} cm in "
-            + _text(100 * summary.contact_fraction, ".0f", " %"),
+            + _text(100 * summary.contact_fraction, ".0f", "%"),
         ),
-        ("Foot sliding", _text(sliding, ".1f", " mm"), "per 1/30 s while the lifted foot stands"),
+        ("Foot sliding", _text(summary.sliding_mm, ".1f", "mm"), "per 1/30 s in contact with the floor"),
         (
             "Reprojection",
-            _text(summary.reprojection_px, ".1f", " px"),
-            f"median; {_text(100 * summary.reprojection_px / summary.body_px, '.1f', ' %')} of body size",
+            _text(summary.reprojection_px, ".1f", "px"),
+            f"median; {_text(100 * summary.reprojection_px / summary.body_px, '.1f', '%')} of body size",
         ),
-        ("Spread", _text(100 * summary.spread_m, ".1f", " cm"), "uncertainty of a point, median"),
-        ("Missing", _text(100 * summary.missing_fraction, ".0f", " %"), "of the keypoints"),
+        ("Spread", _text(100 * summary.spread_m, ".1f", "cm"), "uncertainty of a point, median"),
+        ("Missing", _text(100 * summary.missing_fraction, ".0f", "%"), "of the keypoints"),
     ]
+    return [fact for fact in facts if fact[1] != "–"]
 
 
 def _text(value: float, how: str, unit: str) -> str:
-    return f"{value:{how}}{unit}".replace("-", "−") if np.isfinite(value) else "–"
+    return f"{value:{how}}\u00a0{unit}".replace("-", "−") if np.isfinite(value) else "–"
 
 
 def _pack(values: Float[np.ndarray, "time *channels"], unit: float) -> dict[str, Any]:
