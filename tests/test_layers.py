@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "lift2to3"
 
 LAYERS = (
-    ("conventions", "skeletons", "whole_file", "disk_cache", "weights_folder", "resample"),
+    ("conventions", "skeletons", "whole_file", "disk_cache", "progress", "weights_folder", "resample"),
     ("motion", "observations", "geometry"),
     ("representation", "body", "smpl", "contact", "metrics", "formats", "walk", "demo_clip"),
     ("models", "data"),
