@@ -10,10 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.signal import savgol_filter
 
 from lift2to3.conventions import MODEL_FPS
 from lift2to3.geometry.cameras import Camera, View
@@ -82,7 +80,7 @@ def canonical_clip(keypoints: Keypoints, camera: Camera, config: MultiViewConfig
     n, confidence = canonical_observations(keypoints, camera)
     check_setup(camera, n, confidence)
     n, confidence = resample_observations(n, confidence, keypoints.fps, MODEL_FPS)
-    view = View(jnp.asarray(camera.R), jnp.asarray(camera.t))
+    view = View(camera.R.astype(np.float32), camera.t.astype(np.float32))  # type: ignore[arg-type]
     frame, view = jax.device_get(_frame_of(view, config))
     return CanonicalClip(frame, view, n.astype(np.float32), confidence.astype(np.float32))
 
@@ -120,7 +118,7 @@ def as_motion(
     Frames that no keypoint supports are NaN.
     """
     if len(points) >= SMOOTHED_FRAMES:
-        points = np.asarray(savgol_filter(points, SMOOTHED_FRAMES, polyorder=2, axis=0))
+        points = smoothed(points)
     points = points @ np.asarray(clip.frame.world_from_frame).T.astype(float) + clip.frame.origin_world
     count = len(keypoints.xy_px)
     points = resample_points(points, MODEL_FPS, keypoints.fps, count).astype(np.float32)
@@ -128,3 +126,17 @@ def as_motion(
     valid = np.repeat(supported(keypoints.confidence, keypoints.fps)[:, None], len(CANONICAL), axis=1)
     points[~valid] = np.nan
     return Motion(points, CANONICAL, keypoints.fps, valid, spread)
+
+
+def smoothed(points: Float[np.ndarray, "time joints 3"]) -> Float[np.ndarray, "time joints 3"]:
+    """Savitzky and Golay's filter: each frame of the parabola that fits the five frames about it best.
+
+    As `scipy.signal.savgol_filter`, whose import takes longer than lifting a short clip.
+    """
+    powers = np.vander(np.arange(SMOOTHED_FRAMES), 3)
+    fit = powers @ np.linalg.pinv(powers)  # (frame of the parabola, frame given)
+    middle = SMOOTHED_FRAMES // 2
+    inner = np.lib.stride_tricks.sliding_window_view(points, SMOOTHED_FRAMES, axis=0) @ fit[middle]
+    ends = points[:SMOOTHED_FRAMES], points[-SMOOTHED_FRAMES:]
+    first, last = (np.einsum("fg,gjx->fjx", fit, end) for end in ends)
+    return np.concatenate([first[:middle], inner, last[middle + 1 :]])
