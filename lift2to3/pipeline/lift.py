@@ -8,16 +8,16 @@ world and rate → feet refined, where the keypoints show them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from lift2to3.checkpoint import check_shapes, config_from_dict, load_weights
 from lift2to3.disk_cache import use_disk_cache
-from lift2to3.geometry.cameras import Camera, View
+from lift2to3.geometry.cameras import Camera
 from lift2to3.models.denoiser import DenoiserConfig, describe
 from lift2to3.models.multiview import LATER_SWITCHES, MultiViewConfig
 from lift2to3.motion import Keypoints, Motion
@@ -124,13 +124,15 @@ class Lifter:
             raise ValueError(f"steps and samples: wanted 1 or more, found {steps} and {samples}")
         use_disk_cache()
         clip = canonical_clip(keypoints, camera, self.multiview)
-        points, spread = self._sample(clip, steps, samples, seed, progress)
+        feet = feet and shows_feet(keypoints.skeleton)
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            if feet:  # what a first lift compiles for them is compiled beside the sampler
+                beside.submit(lambda: shipped_refiner().compile_for(len(clip.n)))
+            points, spread = self._sample(clip, steps, samples, seed, progress)
         motion = as_motion(points, spread, clip, keypoints)
         if self.spread is not None:
             motion = calibrated(motion, camera, self.spread)
-        if feet and shows_feet(keypoints.skeleton):
-            return shipped_refiner().refine_points(motion, keypoints, camera)
-        return motion
+        return shipped_refiner().refine_points(motion, keypoints, camera) if feet else motion
 
     def _sample(
         self, clip: CanonicalClip, steps: int, samples: int, seed: int, progress: Progress | None
@@ -157,15 +159,9 @@ class Lifter:
         frames = window_starts(len(clip.n), self.frames)[-1] + self.frames
         shape = (frames, self.multiview.views, CHANNELS)
         noise = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
-        view = View(jnp.asarray(clip.view.cam_from_world), jnp.asarray(clip.view.translation))
         for part in cut(clip, self.frames):
-            points, spread = sampler(
-                self.params,
-                view,
-                jnp.asarray(part.n),
-                jnp.asarray(part.confidence),
-                jnp.asarray(noise[part.rows].swapaxes(1, 2)),
-            )
+            start = noise[part.rows].swapaxes(1, 2)
+            points, spread = sampler(self.params, clip.view, part.n, part.confidence, start)
             both = np.concatenate([points, np.asarray(spread)[..., None]], axis=-1)
             yield from zip(part.starts, both, strict=False)
 

@@ -16,7 +16,8 @@ from lift2to3.models.diffusion import ddim
 from lift2to3.models.multiview import MultiViewConfig, lift_views, make_consistent, set_up
 from lift2to3.skeletons import MIRROR
 
-Sampler = Callable[[Params, View, Array, Array, Array], tuple[Array, Array]]
+Sampler = Callable[..., tuple[Array, Array]]
+"""Of parameters, view, image points, confidence and noise, as in `sample_windows`: points and spread."""
 
 
 def mirror_points(points: Float[Array, "*batch joints coord"]) -> Float[Array, "*batch joints coord"]:
