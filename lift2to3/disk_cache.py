@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -22,3 +24,12 @@ def use_disk_cache() -> None:
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+def fast_jit(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`jax.jit`, compiled in two thirds of the time on CPUs: what is run a few times need not be perfect.
+
+    The matrix products, most of the work, are library calls there and as fast as ever.
+    """
+    options = {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else None
+    return jax.jit(function, compiler_options=options)

@@ -24,7 +24,7 @@ from scipy.spatial.transform import Rotation, Slerp
 from lift2to3.body import pose_body
 from lift2to3.checkpoint import check_shapes, config_from_dict, load_weights
 from lift2to3.conventions import MODEL_FPS, NEAR_M
-from lift2to3.disk_cache import use_disk_cache
+from lift2to3.disk_cache import fast_jit, use_disk_cache
 from lift2to3.fit.body_prior import load_body_prior
 from lift2to3.fit.first_pose import first_rest_offsets, first_rotations, measured_rest_offsets
 from lift2to3.formats.motions.joint_tree import check_body
@@ -121,7 +121,7 @@ class FootRefiner:
             ours, theirs = jnp.split(refined, 2)
             return matrix_from_6d(sixd_from_matrix(ours + mirror_frames(theirs)))
 
-        self._ankles = jax.jit(ankles)
+        self._ankles = fast_jit(ankles)
         self._compiled: dict[int, Callable[[Params, FootInput], Array]] = {}
 
     @classmethod

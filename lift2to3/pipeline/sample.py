@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from lift2to3.disk_cache import fast_jit
 from lift2to3.geometry.cameras import View
 from lift2to3.models.denoiser import Params, merge
 from lift2to3.models.diffusion import ddim
@@ -105,4 +106,4 @@ def compiled_sampler(graph: nnx.GraphDef, steps: int, mirror: bool, config: Mult
     def sample(params: Params, view: View, n: Array, confidence: Array, noise: Array) -> tuple[Array, Array]:
         return sample_windows(graph, params, view, n, confidence, noise, steps, mirror, config)
 
-    return jax.jit(sample)
+    return fast_jit(sample)
