@@ -7,7 +7,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 QUIET_S: Final = 2.0
 """Steps shorter than this say nothing."""
@@ -25,7 +28,7 @@ class Advance(Protocol):
 
 
 @contextmanager
-def progress(phase: str, start: int = 0) -> Iterator[Advance]:
+def progress(phase: str, start: int = 0, show: bool = True) -> Iterator[Advance]:
     """Show on stderr how far the block is, in percent, and how long it still takes.
 
         with progress("lifting") as advance:
@@ -34,40 +37,49 @@ def progress(phase: str, start: int = 0) -> Iterator[Advance]:
     Args:
         phase: what is done, such as "lifting".
         start: how much was done before, which says nothing of the speed.
+        show: False says nothing at all.
     """
-    from rich.console import Console
-    from rich.progress import Progress, TextColumn
-
-    console = Console(stderr=True)
-    columns = (*Progress.get_default_columns(), TextColumn("{task.fields[note]}"))
-    bar = Progress(*columns, console=console, transient=True)
-    task = bar.add_task(phase, total=None, completed=start, note="")
-    began, over, line = time.monotonic(), threading.Event(), ""
+    bar, began, over, line = _bar(), time.monotonic(), threading.Event(), ""
+    task = bar.add_task(phase, total=None, completed=start, note="") if bar else None
 
     def advance(done: int, total: int, note: str = "") -> None:
         nonlocal line
-        bar.update(task, completed=done, total=total, note=note)
+        if bar and task is not None:
+            bar.update(task, completed=done, total=total, note=note)
         left = (time.monotonic() - began) * (total - done) / max(done - start, 1)
         line = f"{phase} {100 * done / max(total, 1):.0f} %, {_duration(left)} left  {note}".rstrip()
 
-    def show() -> None:
+    def tell() -> None:
         wait = QUIET_S
         while not over.wait(wait):
-            if console.is_terminal:
+            if bar:
                 return bar.start()
             spent = time.monotonic() - began
             print(line or f"{phase}, {_duration(spent)} so far", file=sys.stderr, flush=True)
             wait = max(EVERY_S, spent / 15)
 
-    shown = threading.Thread(target=show, daemon=True)
+    shown = threading.Thread(target=tell, daemon=True)
+    if not show:
+        over.set()
     shown.start()
     try:
         yield advance
     finally:
         over.set()
         shown.join()
-        if console.is_terminal:
+        if bar and bar.live.is_started:
             bar.stop()
+
+
+def _bar() -> Progress | None:
+    """Where there is a terminal, and rich."""
+    try:
+        from rich.console import Console
+        from rich.progress import Progress, TextColumn
+    except ImportError:
+        return None
+    columns = (*Progress.get_default_columns(), TextColumn("{task.fields[note]}"))
+    return Progress(*columns, console=Console(stderr=True), transient=True) if sys.stderr.isatty() else None
 
 
 def _duration(seconds: float) -> str:

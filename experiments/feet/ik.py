@@ -14,7 +14,6 @@ from jaxtyping import Float
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
-from experiments.feet.scenes import 
 from lift2to3 import BodyMotion, Camera, Keypoints
 from lift2to3.observations import observe
 from lift2to3.skeletons import INDEX

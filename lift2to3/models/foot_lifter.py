@@ -94,6 +94,14 @@ class FootInput(NamedTuple):
     present: Bool[Array, "*batch time"]
 
 
+def shapes_of_input(batch: int, frames: int) -> FootInput:
+    """What `FootInput` holds for so many clips of one length, in shapes and types alone."""
+    numbers = lambda *shape: jax.ShapeDtypeStruct((batch, frames, *shape), np.float32)  # noqa: E731
+    flags = lambda *shape: jax.ShapeDtypeStruct((batch, frames, *shape), np.bool_)  # noqa: E731
+    legs, soles = (numbers(2, 3, 3),) * 3, numbers(2, 3, 3)
+    return FootInput(numbers(8, 2), flags(8), numbers(3), *legs, soles, numbers(3), numbers(2), flags())  # type: ignore[arg-type]
+
+
 _BALL_ROWS: Final = np.array([INDEX["left_foot"], INDEX["right_foot"]])
 _SOLE_ROWS: Final = FOOT_ROWS.reshape(2, _PER_FOOT)[:, 1:]
 

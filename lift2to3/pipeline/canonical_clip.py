@@ -12,7 +12,6 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.signal import savgol_filter
 
 from lift2to3.conventions import MODEL_FPS
 from lift2to3.geometry.cameras import Camera, View
@@ -84,7 +83,8 @@ def canonical_clip(keypoints: Keypoints, camera: Camera, config: MultiViewConfig
     check_setup(camera, observed.n, observed.confidence)
     resampled = observed.at_model_rate
     n, confidence = resampled.n.astype(np.float32), resampled.confidence.astype(np.float32)
-    frame, view = jax.device_get(_frame_of(camera.view, config))
+    view = View(camera.R.astype(np.float32), camera.t.astype(np.float32))  # type: ignore[arg-type]
+    frame, view = jax.device_get(_frame_of(view, config))
     return CanonicalClip(frame, view, n, confidence, observed)
 
 
@@ -122,7 +122,7 @@ def as_motion(
     Frames that no keypoint supports are NaN. A spread that is unknown anywhere (NaN) is unknown everywhere.
     """
     if len(points) >= SMOOTHED_FRAMES:
-        points = np.asarray(savgol_filter(points, SMOOTHED_FRAMES, polyorder=2, axis=0))
+        points = smoothed(points)
     points = points @ np.asarray(clip.frame.world_from_frame).T.astype(float) + clip.frame.origin_world
     count = len(keypoints.xy_px)
     points = resample_points(points, MODEL_FPS, keypoints.fps, count).astype(np.float32)
@@ -134,3 +134,17 @@ def as_motion(
     valid = np.repeat(supported(keypoints.confidence, keypoints.fps)[:, None], len(CANONICAL), axis=1)
     points[~valid] = np.nan
     return Motion(points, CANONICAL, keypoints.fps, valid, spread.astype(np.float32))
+
+
+def smoothed(points: Float[np.ndarray, "time joints 3"]) -> Float[np.ndarray, "time joints 3"]:
+    """Savitzky and Golay's filter: each frame of the parabola that fits the five frames about it best.
+
+    As `scipy.signal.savgol_filter`, whose import takes longer than lifting a short clip.
+    """
+    powers = np.vander(np.arange(SMOOTHED_FRAMES), 3)
+    fit = powers @ np.linalg.pinv(powers)  # (frame of the parabola, frame given)
+    middle = SMOOTHED_FRAMES // 2
+    inner = np.lib.stride_tricks.sliding_window_view(points, SMOOTHED_FRAMES, axis=0) @ fit[middle]
+    ends = points[:SMOOTHED_FRAMES], points[-SMOOTHED_FRAMES:]
+    first, last = (np.einsum("fg,gjx->fjx", fit, end) for end in ends)
+    return np.concatenate([first[:middle], inner, last[middle + 1 :]])

@@ -11,17 +11,17 @@ import dataclasses
 import functools
 import warnings
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from lift2to3.checkpoint import check_shapes, config_from_dict, load_weights
 from lift2to3.disk_cache import use_disk_cache
-from lift2to3.geometry.cameras import Camera, View
+from lift2to3.geometry.cameras import Camera
 from lift2to3.models.denoiser import DenoiserConfig
 from lift2to3.models.multiview import LATER_SWITCHES, MultiViewConfig
 from lift2to3.models.regressor import RegressorConfig
@@ -168,12 +168,17 @@ class Lifter:
     ) -> Motion:
         """The way the data takes."""
         clip = canonical_clip(keypoints, camera, model.multiview)
-        points, spread = self._sample(model, clip, samples, seed, progress)
+        feet = feet and shows_feet(keypoints.skeleton)
+        refiner = (self.refiner or shipped_refiner()) if feet else None
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            if refiner is not None:  # what a first lift compiles for feet is compiled beside the sampler
+                beside.submit(refiner.compile_for, len(clip.n))
+            points, spread = self._sample(model, clip, samples, seed, progress)
         motion = as_motion(points, spread, clip, keypoints)
         if self.spread is not None:
             motion = calibrated(motion, camera, self.spread)
-        if feet and shows_feet(keypoints.skeleton):
-            motion = (self.refiner or shipped_refiner()).refine_points(motion, clip.observed, camera)
+        if refiner is not None:
+            motion = refiner.refine_points(motion, clip.observed, camera)
         if refine:
             body = refine_body(motion, keypoints, camera, progress=progress)
             motion = body.motion(motion.spread)._replace(refined=(*motion.refined, "body"))
@@ -218,10 +223,8 @@ class Lifter:
         frames = window_starts(len(clip.n), model.frames)[-1] + model.frames
         shape = (frames, *model.noise_shape)
         noise = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
-        view = View(jnp.asarray(clip.view.cam_from_world), jnp.asarray(clip.view.translation))
         for part in cut(clip, model.frames, devices):
-            given = (part.n, part.confidence, noise[part.rows])
-            points, spread = predict(self.params, view, *map(jnp.asarray, given))
+            points, spread = predict(self.params, clip.view, part.n, part.confidence, noise[part.rows])
             both = np.concatenate([points, np.asarray(spread)[..., None]], axis=-1)
             yield from zip(part.starts, both, strict=False)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +36,7 @@ from lift2to3.models.foot_lifter import (
     in_camera_frame,
     mirror_frames,
     mirror_input,
+    shapes_of_input,
     soles_in_box,
 )
 from lift2to3.models.params import Params, describe, merge
@@ -105,20 +106,21 @@ class FootRefiner:
         self.model, self.config = model, config or RefineConfig()
         graph, wanted = describe(FootLifter, model)
         check_shapes(params, wanted, "foot lifter")
-        self.params = {name: jnp.asarray(leaf) for name, leaf in params.items()}
+        self.params = jax.device_put(dict(params))
 
         def ankles(params: Params, given: FootInput) -> Array:
             lifter = merge(graph, params)
 
-            def refined(given: FootInput) -> Array:
-                return in_camera_frame(matrix_from_6d(lifter(given)), given.knees, model)
-
+            if self.config.mirror:
+                given = jax.tree.map(lambda *both: jnp.concatenate(both), given, mirror_input(given))
+            refined = in_camera_frame(matrix_from_6d(lifter(given)), given.knees, model)
             if not self.config.mirror:
-                return refined(given)
-            both = refined(given) + mirror_frames(refined(mirror_input(given)))
-            return matrix_from_6d(sixd_from_matrix(both))
+                return refined
+            ours, theirs = jnp.split(refined, 2)
+            return matrix_from_6d(sixd_from_matrix(ours + mirror_frames(theirs)))
 
         self._ankles = jax.jit(ankles)
+        self._compiled: dict[int, Callable[[Params, FootInput], Array]] = {}
 
     @classmethod
     def from_pretrained(cls, weights: str | Path = FOOT_WEIGHTS) -> FootRefiner:
@@ -227,12 +229,9 @@ class FootRefiner:
             views: where it is in each frame, if it moves.
             floor: whether the world's up and floor are known.
         """
-        use_disk_cache()
         n, confidence, fps = observed.n, observed.confidence, observed.fps
         if views is None:
-            views = View(
-                *(jnp.asarray(np.repeat(x[None], len(frames), axis=0)) for x in (camera.R, camera.t))
-            )
+            views = View(*(np.repeat(x[None], len(frames), axis=0) for x in (camera.R, camera.t)))  # type: ignore[arg-type]
         rotation, translation = np.asarray(views.cam_from_world), np.asarray(views.translation)
         seen_from = np.einsum("tij,tpj->tpi", rotation, points) + translation[:, None]
         expected = seen_from[..., :2] / np.maximum(seen_from[..., 2:], NEAR_M)
@@ -261,13 +260,22 @@ class FootRefiner:
         turns[~valid] = np.eye(3)
         return turns
 
+    def compile_for(self, frames: int) -> int:
+        """Compile for clips of so many frames at 30 fps, where that is not done; frames of a call."""
+        context = self.model.depth * self.model.reach
+        longest = max(_CALL_FRAMES[-1], 3 * context)  # a far-reaching model still keeps a third of a piece
+        size = next((size for size in _CALL_FRAMES if size >= frames), longest)
+        if size not in self._compiled:
+            use_disk_cache()
+            self._compiled[size] = self._ankles.lower(self.params, shapes_of_input(1, size)).compile()
+        return size
+
     def _refined(self, given: FootInput) -> Feet:
         """Ankles of a whole clip, piece by piece; however it is cut, the result is the same."""
         count, context = len(given.seen), self.model.depth * self.model.reach
-        whole = [size for size in _CALL_FRAMES if size >= count]
-        if whole:
-            return self._piece(given, 0, whole[0])[:count]
-        size = max(_CALL_FRAMES[-1], 3 * context)  # a far-reaching model still keeps a third of a piece
+        size = self.compile_for(count)
+        if size >= count:
+            return self._piece(given, 0, size)[:count]
         keep = size - 2 * context
         starts = range(0, count, keep)
         pieces = [self._piece(given, start - context, size) for start in starts]
@@ -276,12 +284,12 @@ class FootRefiner:
     def _piece(self, given: FootInput, start: int, size: int) -> Feet:
         index = np.arange(start, start + size)
         within = index.clip(0, len(given.seen) - 1)
-        piece = jax.tree.map(lambda part: jnp.asarray(part[within][None], _DTYPES[part.dtype.kind]), given)
-        piece = piece._replace(present=jnp.asarray((index == within)[None]))
-        return np.asarray(self._ankles(self.params, piece)[0], float)
+        piece = jax.tree.map(lambda part: part[within][None].astype(_DTYPES[part.dtype.kind]), given)
+        piece = piece._replace(present=(index == within)[None])
+        return np.asarray(self._compiled[size](self.params, piece), float)[0]
 
 
-_DTYPES: Final = {"f": jnp.float32, "b": jnp.bool_}
+_DTYPES: Final = {"f": np.float32, "b": np.bool_}
 
 
 def refine_feet(

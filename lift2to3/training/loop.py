@@ -21,6 +21,7 @@ import numpy as np
 
 from lift2to3.checkpoint import RunCheckpoints
 from lift2to3.models.params import Params
+from lift2to3.progress import progress
 from lift2to3.training.losses import LossFn
 from lift2to3.training.state import (
     OptimiserConfig,
@@ -44,7 +45,7 @@ class LoopConfig:
         max_minutes: stop cleanly after this long (of this process), whatever is left; None = never.
         log_every, validate_every, checkpoint_every: in steps.
         seed: of everything random in the run, together with the step.
-        progress: show a bar.
+        progress: show how far it is, on stderr.
     """
 
     optimiser: OptimiserConfig = OptimiserConfig()
@@ -98,7 +99,7 @@ def train(
     with (
         contextlib.closing(checkpoints),
         (folder / "metrics.jsonl").open("a") as log,
-        _progress(config.progress, first, last) as advance,
+        progress("training", first, config.progress) as advance,
     ):
         for step in range(first, last):
             state, scalars = step_fn(state, shard_batch(next(source), mesh))
@@ -115,7 +116,7 @@ def train(
                     )
                 seconds, good, waiting = (time.monotonic() - since) / len(waiting), done, []
                 _write(log, {"step": done, "seconds_per_step": round(seconds, 4), **means})
-                advance(done, means)
+                advance(done, last, _line(means))
                 since = time.monotonic()
             if validate is not None and (done % config.validate_every == 0 or ends):
                 _write(log, {"step": done, **{f"val_{k}": v for k, v in validate(state.ema).items()}})
@@ -156,23 +157,6 @@ def _describe_run(folder: Path, config: dict[str, Any]) -> None:
         diff = subprocess.run([*git, "diff", "HEAD"], capture_output=True, text=True, check=True)
         code = {"commit": commit.stdout.strip(), "diff": diff.stdout, "jax": jax.__version__}
         (folder / "code.json").write_text(json.dumps(code, indent=1))
-
-
-@contextlib.contextmanager
-def _progress(show: bool, first: int, last: int) -> Iterator[Callable[[int, dict[str, float]], None]]:
-    """A rich bar where there is rich and a terminal; else a line per logged step."""
-    try:
-        from rich.console import Console
-        from rich.progress import Progress, TextColumn, TimeRemainingColumn
-    except ImportError:
-        Console = None
-    if not show or Console is None or not Console().is_terminal:
-        yield lambda done, means: print(f"step {done}/{last}  {_line(means)}", flush=True) if show else None
-        return
-    columns = (*Progress.get_default_columns()[:3], TimeRemainingColumn(), TextColumn("{task.fields[line]}"))
-    with Progress(*columns) as bar:
-        task = bar.add_task("training", total=last, completed=first, line="")
-        yield lambda done, means: bar.update(task, completed=done, line=_line(means))
 
 
 def _line(means: dict[str, float]) -> str:
