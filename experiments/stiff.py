@@ -14,7 +14,8 @@ from lift2to3.data.mocap import MocapClip
 from lift2to3.geometry.cameras import Camera, View
 from lift2to3.geometry.ground import guess_person
 from lift2to3.geometry.rotations import yaw_matrix
-from lift2to3.motion import Keypoints, Motion
+from lift2to3.keypoints import Keypoints
+from lift2to3.motion import Motion
 from lift2to3.observations import observe
 from lift2to3.pipeline.windows import supported
 from lift2to3.skeletons import CANONICAL, INDEX

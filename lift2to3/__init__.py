@@ -9,14 +9,8 @@ if TYPE_CHECKING:
     from lift2to3.formats.cameras.read import read_camera, write_camera
     from lift2to3.formats.keypoints.read import read_keypoints, write_keypoints
     from lift2to3.geometry.cameras import Camera
-    from lift2to3.motion import (
-        BodyMotion,
-        Keypoints,
-        Motion,
-        as_keypoints,
-        load_body_motion,
-        load_motion,
-    )
+    from lift2to3.keypoints import Keypoints, as_keypoints
+    from lift2to3.motion import BodyMotion, Motion, load_body_motion, load_motion
     from lift2to3.pipeline.lift import Lifter, lift
     from lift2to3.pipeline.refine_body import refine_body
     from lift2to3.pipeline.refine_feet import refine_feet
@@ -33,6 +27,8 @@ _HOME = {
     "Lifter": "pipeline.lift",
     "export": "convert.export",
     "fit_body": "fit.fit_body",
+    "Keypoints": "keypoints",
+    "as_keypoints": "keypoints",
     "lift": "pipeline.lift",
     "refine_body": "pipeline.refine_body",
     "read_camera": "formats.cameras.read",

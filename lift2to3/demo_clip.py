@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from lift2to3.array_files import load_arrays
 from lift2to3.geometry.cameras import Camera
-from lift2to3.motion import Keypoints, as_keypoints
+from lift2to3.keypoints import Keypoints, as_keypoints
 
 DEMO_CLIP = Path(__file__).with_suffix(".npz")
 

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 
 from lift2to3.conventions import MODEL_FPS
 from lift2to3.geometry.cameras import Camera
-from lift2to3.motion import Keypoints
+from lift2to3.keypoints import Keypoints
 from lift2to3.resample import resample_observations
 from lift2to3.skeletons import CANONICAL
 

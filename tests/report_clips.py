@@ -6,7 +6,8 @@ import numpy as np
 
 from lift2to3.demo_clip import load_demo_clip
 from lift2to3.geometry.cameras import Camera
-from lift2to3.motion import Keypoints, Motion
+from lift2to3.keypoints import Keypoints
+from lift2to3.motion import Motion
 from lift2to3.skeletons import CANONICAL
 
 DAMAGES = ("one valid frame", "no valid frame", "NaN joints", "no feet", "behind the camera", "no spread")

@@ -19,7 +19,8 @@ from lift2to3.demo_clip import load_demo_clip
 from lift2to3.formats.cameras.read import write_camera
 from lift2to3.formats.keypoints.read import write_keypoints
 from lift2to3.geometry.cameras import Camera
-from lift2to3.motion import Keypoints, Motion, load_motion
+from lift2to3.keypoints import Keypoints
+from lift2to3.motion import Motion, load_motion
 from lift2to3.pipeline import lift as lift_module
 from lift2to3.report import figure, viewer
 from lift2to3.skeletons import CANONICAL

@@ -26,8 +26,9 @@ from lift2to3.formats.cameras.read import write_camera
 from lift2to3.formats.keypoints.read import write_keypoints
 from lift2to3.formats.motions.amass import write_smpl_npz
 from lift2to3.geometry.cameras import Camera
+from lift2to3.keypoints import Keypoints, as_keypoints
 from lift2to3.metrics import DEFINITIONS
-from lift2to3.motion import BodyMotion, Keypoints, Motion, as_keypoints
+from lift2to3.motion import BodyMotion, Motion
 from lift2to3.skeletons import CANONICAL, INDEX, SKELETONS, SMPL_22
 from lift2to3.walk import synthetic_walk
 

@@ -11,7 +11,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from lift2to3.geometry.cameras import Camera
-from lift2to3.motion import Keypoints, Motion, as_keypoints
+from lift2to3.keypoints import Keypoints, as_keypoints
+from lift2to3.motion import Motion
 from lift2to3.report import figure
 from lift2to3.report.figure import draw_motion
 from lift2to3.skeletons import CANONICAL, INDEX, get_skeleton

@@ -14,7 +14,8 @@ from lift2to3.fit import pose_solver
 from lift2to3.fit.body_prior import load_body_prior
 from lift2to3.fit.fit_body import WINDOW_FRAMES, FitConfig, fit_body
 from lift2to3.fit.pose_solver import Poses, Stiffness, Terms, solve_poses
-from lift2to3.motion import Motion, as_keypoints
+from lift2to3.keypoints import as_keypoints
+from lift2to3.motion import Motion
 from lift2to3.skeletons import CANONICAL, INDEX, MIRROR
 from lift2to3.walk import synthetic_walk
 

@@ -17,7 +17,7 @@ from lift2to3.formats.cameras.read import read_camera, write_camera
 from lift2to3.formats.keypoints.one_person import follow_one_person
 from lift2to3.formats.keypoints.read import read_keypoints, write_keypoints
 from lift2to3.geometry.cameras import Camera
-from lift2to3.motion import Keypoints, as_keypoints
+from lift2to3.keypoints import Keypoints, as_keypoints
 from lift2to3.skeletons import Skeleton
 from lift2to3.whole_file import whole_file
 

@@ -20,7 +20,7 @@ LAYERS = (
         "progress",
         "told",
     ),
-    ("body", "motion", "observations", "geometry"),
+    ("keypoints", "body", "motion", "observations", "geometry"),
     ("representation", "smpl", "contact", "metrics", "summary", "formats", "walk", "demo_clip"),
     ("models", "data"),
     ("checkpoint", "fit"),

@@ -8,16 +8,8 @@ from moving_body import moving_body, moving_points
 
 from lift2to3 import Camera
 from lift2to3.array_files import array_names, load_arrays
-from lift2to3.motion import (
-    BodyMotion,
-    Keypoints,
-    Motion,
-    as_keypoints,
-    check_belongs,
-    load_body_motion,
-    load_motion,
-    motion_hash,
-)
+from lift2to3.keypoints import Keypoints, as_keypoints
+from lift2to3.motion import BodyMotion, Motion, check_belongs, load_body_motion, load_motion, motion_hash
 from lift2to3.skeletons import CANONICAL, INDEX, SKELETONS, Skeleton
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from lift2to3.geometry.cameras import Camera
-from lift2to3.motion import Keypoints, Motion, as_keypoints
+from lift2to3.keypoints import Keypoints, as_keypoints
+from lift2to3.motion import Motion
 from lift2to3.report.overlay import draw_overlay
 from lift2to3.skeletons import CANONICAL, get_skeleton
 from lift2to3.walk import synthetic_walk

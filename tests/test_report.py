@@ -19,7 +19,8 @@ from report_clips import DAMAGES, damaged, first_frames, lifted, lifted_clip
 from lift2to3.body import pose_body
 from lift2to3.demo_clip import load_demo_clip
 from lift2to3.geometry.cameras import Camera
-from lift2to3.motion import BodyMotion, Keypoints, Motion, as_keypoints
+from lift2to3.keypoints import Keypoints, as_keypoints
+from lift2to3.motion import BodyMotion, Motion
 from lift2to3.pipeline.lock_feet import LockConfig, foot_summary
 from lift2to3.report.bone_lengths import bone_lengths
 from lift2to3.report.page import report_html, template, write_report

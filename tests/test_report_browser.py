@@ -13,7 +13,8 @@ from report_clips import DAMAGES, damaged, first_frames, lifted, lifted_clip
 
 from lift2to3.demo_clip import load_demo_clip
 from lift2to3.geometry.cameras import Camera
-from lift2to3.motion import Keypoints, Motion, as_keypoints
+from lift2to3.keypoints import Keypoints, as_keypoints
+from lift2to3.motion import Motion
 from lift2to3.report.page import write_report
 from lift2to3.skeletons import get_skeleton
 

@@ -32,7 +32,8 @@ from lift2to3.fit.smplify_search import cheapest_path
 from lift2to3.fit.smplify_terms import SmplifyConfig, pose_prior, shape_precision, weights_at
 from lift2to3.fit.smplify_windows import fade_in, window_starts
 from lift2to3.geometry.cameras import View
-from lift2to3.motion import Keypoints, Motion
+from lift2to3.keypoints import Keypoints
+from lift2to3.motion import Motion
 from lift2to3.pipeline.refine_body import optimise, refine_body
 from lift2to3.skeletons import CANONICAL, INDEX
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from lift2to3.geometry.cameras import Camera
-    from lift2to3.motion import Keypoints, Motion
+    from lift2to3.keypoints import Keypoints
+    from lift2to3.motion import Motion
 
 MOTION_FILE, BODY_FILE, PICTURE_FILE = "motion.npz", "body.npz", "motion.png"
 PAGE_FILE, TEXT_FILE, OVERLAY_FILE = "report.html", "report.txt", "overlay.mp4"

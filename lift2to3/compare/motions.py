@@ -19,8 +19,9 @@ from jaxtyping import Bool, Float
 from lift2to3 import metrics
 from lift2to3.compare.world_points import WorldPoints, resampled, world_points
 from lift2to3.contact import CONTACT_POINTS, STANDING_HEIGHT_M, contact_labels
+from lift2to3.keypoints import Keypoints
 from lift2to3.metrics import Scores
-from lift2to3.motion import BodyMotion, Keypoints, Motion
+from lift2to3.motion import BodyMotion, Motion
 from lift2to3.skeletons import CANONICAL, FOOT_POINTS, Skeleton, get_skeleton
 
 PCK_THRESHOLDS: Final = (0.05, 0.1)

@@ -14,7 +14,8 @@ from lift2to3.array_files import array_names, load_arrays
 from lift2to3.compare.world_points import WorldPoints, as_world_points, world_points
 from lift2to3.convert.read_body import SeenBody, read_body
 from lift2to3.formats.keypoints.read import read_keypoints
-from lift2to3.motion import Keypoints, load_motion
+from lift2to3.keypoints import Keypoints
+from lift2to3.motion import load_motion
 from lift2to3.skeletons import SKELETONS, Skeleton, get_skeleton
 
 Found = WorldPoints | Keypoints | SeenBody

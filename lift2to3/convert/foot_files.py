@@ -12,7 +12,8 @@ from lift2to3.array_files import array_names
 from lift2to3.convert.read_body import read_body
 from lift2to3.fit.fit_body import fit_body
 from lift2to3.geometry.cameras import Camera, View
-from lift2to3.motion import BodyMotion, Keypoints, load_motion
+from lift2to3.keypoints import Keypoints
+from lift2to3.motion import BodyMotion, load_motion
 from lift2to3.pipeline.refine_feet import check_keypoints
 
 

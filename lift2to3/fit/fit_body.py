@@ -25,7 +25,8 @@ from lift2to3.fit.first_pose import first_rest_offsets, first_rotations, measure
 from lift2to3.fit.pose_solver import Poses, Stiffness, Terms, solve_poses
 from lift2to3.geometry.cameras import Camera
 from lift2to3.geometry.ground import FOOT_HEIGHT_M
-from lift2to3.motion import BodyMotion, Keypoints, Motion, motion_hash
+from lift2to3.keypoints import Keypoints
+from lift2to3.motion import BodyMotion, Motion, motion_hash
 from lift2to3.skeletons import CANONICAL, FOOT_POINTS, INDEX, PARENTS, TREE_ORDER
 
 WINDOW_FRAMES: Final = 128

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from lift2to3.array_files import save_fields
 from lift2to3.conventions import NEAR_M
+from lift2to3.told import as_html, show
 
 
 class View(NamedTuple):
@@ -22,6 +23,13 @@ class View(NamedTuple):
 
     cam_from_world: Float[Array, "*batch 3 3"]
     translation: Float[Array, "*batch 3"]
+
+    def _repr_html_(self) -> str:
+        return as_html(repr(self))
+
+    def show(self) -> Any:
+        """A picture of it, in a notebook's cell or opened: `lift2to3.report.show.show`."""
+        return show(self)
 
     @property
     def centre(self) -> Float[Array, "*batch 3"]:

@@ -16,8 +16,9 @@ from jaxtyping import Float, Int
 from lift2to3.conventions import MODEL_FPS
 from lift2to3.geometry.cameras import Camera, View
 from lift2to3.geometry.rigs import Frame
+from lift2to3.keypoints import Keypoints
 from lift2to3.models.multiview import MultiViewConfig, frame_of
-from lift2to3.motion import Keypoints, Motion
+from lift2to3.motion import Motion
 from lift2to3.observations import Observations, observe
 from lift2to3.pipeline.check_setup import check_setup
 from lift2to3.pipeline.windows import supported, window_starts
@@ -121,9 +122,9 @@ def as_motion(
 
     Frames that no keypoint supports are NaN. A spread that is unknown anywhere (NaN) is unknown everywhere.
     """
-    if len(points) >= SMOOTHED_FRAMES:
-        points = smoothed(points)
-    points = points @ np.asarray(clip.frame.world_from_frame).T.astype(float) + clip.frame.origin_world
+    points = (
+        smoothed(points) @ np.asarray(clip.frame.world_from_frame).T.astype(float) + clip.frame.origin_world
+    )
     count = len(keypoints.xy_px)
     points = resample_points(points, MODEL_FPS, keypoints.fps, count).astype(np.float32)
     spread = (
@@ -136,15 +137,18 @@ def as_motion(
     return Motion(points, CANONICAL, keypoints.fps, valid, spread.astype(np.float32))
 
 
-def smoothed(points: Float[np.ndarray, "time joints 3"]) -> Float[np.ndarray, "time joints 3"]:
+def smoothed(values: Float[np.ndarray, "time *rest"]) -> Float[np.ndarray, "time *rest"]:
     """Savitzky and Golay's filter: each frame of the parabola that fits the five frames about it best.
 
-    As `scipy.signal.savgol_filter`, whose import takes longer than lifting a short clip.
+    Fewer frames than that stay as they are. It is `scipy.signal.savgol_filter`, whose import takes longer
+    than lifting a short clip.
     """
+    if len(values) < SMOOTHED_FRAMES:
+        return values
     powers = np.vander(np.arange(SMOOTHED_FRAMES), 3)
     fit = powers @ np.linalg.pinv(powers)  # (frame of the parabola, frame given)
     middle = SMOOTHED_FRAMES // 2
-    inner = np.lib.stride_tricks.sliding_window_view(points, SMOOTHED_FRAMES, axis=0) @ fit[middle]
-    ends = points[:SMOOTHED_FRAMES], points[-SMOOTHED_FRAMES:]
-    first, last = (np.einsum("fg,gjx->fjx", fit, end) for end in ends)
+    inner = np.lib.stride_tricks.sliding_window_view(values, SMOOTHED_FRAMES, axis=0) @ fit[middle]
+    ends = values[:SMOOTHED_FRAMES], values[-SMOOTHED_FRAMES:]
+    first, last = (np.einsum("fg,g...->f...", fit, end) for end in ends)
     return np.concatenate([first[:middle], inner, last[middle + 1 :]])

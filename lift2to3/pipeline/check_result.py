@@ -7,7 +7,8 @@ from typing import Final
 import numpy as np
 
 from lift2to3.geometry.cameras import Camera
-from lift2to3.motion import Keypoints, Motion
+from lift2to3.keypoints import Keypoints
+from lift2to3.motion import Motion
 from lift2to3.summary import summarise
 
 _FARTHEST_M: Final = 500.0

@@ -22,10 +22,11 @@ from jaxtyping import Array, Float
 from lift2to3.checkpoint import check_shapes, config_from_dict, load_weights
 from lift2to3.disk_cache import use_disk_cache
 from lift2to3.geometry.cameras import Camera
+from lift2to3.keypoints import Keypoints
 from lift2to3.models.denoiser import DenoiserConfig
 from lift2to3.models.multiview import LATER_SWITCHES, MultiViewConfig
 from lift2to3.models.regressor import RegressorConfig
-from lift2to3.motion import Keypoints, Motion
+from lift2to3.motion import Motion
 from lift2to3.pipeline.canonical_clip import (
     CanonicalClip,
     Part,

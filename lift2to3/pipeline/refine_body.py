@@ -40,9 +40,10 @@ from lift2to3.fit.smplify_terms import (
 )
 from lift2to3.fit.smplify_windows import Poses, fade_in, nearest_rotations, resampled, window_starts
 from lift2to3.geometry.cameras import Camera, View
+from lift2to3.keypoints import Keypoints
 from lift2to3.models.multiview import MultiViewConfig
-from lift2to3.motion import BodyMotion, Keypoints, Motion
-from lift2to3.pipeline.canonical_clip import CanonicalClip, canonical_clip
+from lift2to3.motion import BodyMotion, Motion
+from lift2to3.pipeline.canonical_clip import CanonicalClip, canonical_clip, smoothed
 from lift2to3.pipeline.windows import supported
 from lift2to3.resample import resample_points
 
@@ -218,7 +219,8 @@ def _meeting(clip: SeenClip, points: Float[np.ndarray, "time 38 3"], start: int,
 def _as_body(solved: _Solved, seen: CanonicalClip, keypoints: Keypoints) -> BodyMotion:
     """In the user's world and at the user's rate; frames that no keypoint supports are not valid."""
     turn, origin = np.asarray(seen.frame.world_from_frame, float), np.asarray(seen.frame.origin_world, float)
-    poses = resampled(solved.poses, MODEL_FPS, keypoints.fps, len(keypoints.xy_px))
+    poses = Poses(*map(smoothed, solved.poses))
+    poses = resampled(poses, MODEL_FPS, keypoints.fps, len(keypoints.xy_px))
     mean = load_body_prior().mean_rotations.astype(float)
     local = mean @ Rotation.from_rotvec(poses.tangents.reshape(-1, 3)).as_matrix().reshape(-1, *mean.shape)
     rotations = np.concatenate([(turn @ poses.root_rotation)[:, None], local], axis=1)

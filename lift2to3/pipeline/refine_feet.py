@@ -29,6 +29,7 @@ from lift2to3.fit.body_prior import load_body_prior
 from lift2to3.fit.first_pose import first_rest_offsets, first_rotations, measured_rest_offsets
 from lift2to3.geometry.cameras import Camera, View
 from lift2to3.geometry.rotations import matrix_from_6d, sixd_from_matrix
+from lift2to3.keypoints import Keypoints
 from lift2to3.models.foot_lifter import (
     FootInput,
     FootLifter,
@@ -40,7 +41,7 @@ from lift2to3.models.foot_lifter import (
     soles_in_box,
 )
 from lift2to3.models.params import Params, describe, merge
-from lift2to3.motion import BodyMotion, Keypoints, Motion, check_body
+from lift2to3.motion import BodyMotion, Motion, check_body
 from lift2to3.observations import Observations, observe
 from lift2to3.representation import FOOT_ROWS, in_box, person_box
 from lift2to3.skeletons import CANONICAL, INDEX, SKELETONS, Skeleton

@@ -20,7 +20,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon
 
 from lift2to3.geometry.cameras import Camera
-from lift2to3.motion import Keypoints, Motion
+from lift2to3.keypoints import Keypoints
+from lift2to3.motion import Motion
 from lift2to3.skeletons import stick_bones
 from lift2to3.summary import path_length
 from lift2to3.whole_file import whole_file

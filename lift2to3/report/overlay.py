@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from lift2to3.geometry.cameras import Camera
-from lift2to3.motion import Keypoints, Motion
+from lift2to3.keypoints import Keypoints
+from lift2to3.motion import Motion
 from lift2to3.skeletons import stick_bones
 from lift2to3.whole_file import whole_file
 

@@ -14,7 +14,8 @@ from jaxtyping import Float
 
 from lift2to3.contact import CONTACT_POINTS
 from lift2to3.geometry.cameras import Camera
-from lift2to3.motion import Keypoints, Motion
+from lift2to3.keypoints import Keypoints
+from lift2to3.motion import Motion
 from lift2to3.report.bone_lengths import bone_lengths, bone_remarks
 from lift2to3.skeletons import stick_bones
 from lift2to3.summary import (

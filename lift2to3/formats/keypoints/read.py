@@ -17,7 +17,7 @@ from lift2to3.array_files import load_json
 from lift2to3.formats.keypoints import coco, mmpose, openpose, own_json
 from lift2to3.formats.keypoints.arrays import read_npy, read_npz
 from lift2to3.formats.keypoints.found import Found
-from lift2to3.motion import Keypoints, as_keypoints
+from lift2to3.keypoints import Keypoints, as_keypoints
 from lift2to3.skeletons import SKELETONS, Skeleton, get_skeleton
 
 _JSON: Final = (own_json, openpose, mmpose, coco)
