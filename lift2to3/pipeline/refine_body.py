@@ -16,7 +16,6 @@ from typing import Final
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy.spatial.transform import Rotation
 
 from lift2to3.body import pose_body
 from lift2to3.contact import CONTACT_ROWS, contact_labels
@@ -25,7 +24,7 @@ from lift2to3.disk_cache import use_disk_cache
 from lift2to3.fit.body_prior import load_body_prior
 from lift2to3.fit.fit_body import fit_body
 from lift2to3.fit.smplify_problem import SHAPES, Posed, rest_offsets
-from lift2to3.fit.smplify_search import common_shape, points_at, search
+from lift2to3.fit.smplify_search import common_shape, search
 from lift2to3.fit.smplify_solver import solve, spread_of
 from lift2to3.fit.smplify_terms import (
     SeenClip,
@@ -36,7 +35,7 @@ from lift2to3.fit.smplify_terms import (
     weights_at,
     window_problem,
 )
-from lift2to3.fit.smplify_windows import Poses, fade_in, resampled, window_starts
+from lift2to3.fit.smplify_windows import Poses, even_starts, fade_in, points_at, poses_at_rate, poses_of
 from lift2to3.geometry.cameras import Camera, View
 from lift2to3.geometry.rigs import Frame
 from lift2to3.models.multiview import MultiViewConfig
@@ -105,9 +104,8 @@ class Smplify:
         """A body fitted to a motion in the clip's frame, and the clip drawn to its points."""
         body, count = fit_body(start), len(clip.n)
         rotations, root = body.rotations.astype(float), body.root_translation.astype(float)
-        turns = np.asarray(self.prior.mean_rotations, float).swapaxes(-1, -2) @ rotations[:, 1:]
-        tangents = Rotation.from_matrix(turns.reshape(-1, 3, 3)).as_rotvec().reshape(turns.shape[:3])
-        poses = resampled(Poses(tangents, rotations[:, 0], root), body.fps, MODEL_FPS, count)
+        poses = poses_of(rotations, root, np.asarray(self.prior.mean_rotations, float))
+        poses = poses_at_rate(poses, body.fps, MODEL_FPS, count)
         bones = body.rest_offsets.astype(float)
         _, points = pose_body(bones, rotations, root)
         points = np.where(start.valid[..., None], start.joints_world, points)
@@ -129,17 +127,15 @@ class Smplify:
         The bones are unknowns where one window is the whole clip.
         """
         config = self.config
-        starts = window_starts(len(clip.n), config)
+        starts = even_starts(len(clip.n), config.window_frames, config.overlap_frames)
         if len(starts) > 1:
-            bones = np.array(
-                rest_offsets(*(jnp.asarray(each, jnp.float32) for each in (bones, shape))), float
-            )
+            bones = np.asarray(rest_offsets(bones, shape))
             shape, precision = np.zeros(len(SHAPES)), np.full(len(SHAPES), _FIXED)
         points, spread = np.zeros((*clip.n.shape[:2], 3)), np.zeros(clip.n.shape[:2])
         solved = 0  # frames so far
         for done, start in enumerate(starts.tolist(), 1):
             index = start + np.arange(config.window_frames)
-            posed = Poses(*(part[index.clip(0, len(clip.n) - 1)] for part in poses)).with_shape(shape)
+            posed = poses.at(index, shape)
             found = self._rounds(_meeting(clip, points, start, solved), index, posed, bones, precision)
             for whole, piece in zip((points, spread), found, strict=True):
                 fade_in(whole, np.asarray(piece, float), start, solved)
@@ -150,18 +146,16 @@ class Smplify:
 
     def _rounds(
         self, clip: SeenClip, index: np.ndarray, posed: Posed, bones: np.ndarray, precision: np.ndarray
-    ) -> tuple[Array, Array]:
+    ) -> tuple[np.ndarray, Array]:
         """A window's points and their spread; contacts are told anew in each round."""
         weights = weights_at(self.config, MODEL_FPS, self.config.robust)
         standing = clip.standing[index.clip(0, len(clip.n) - 1)]
-        base = jnp.asarray(bones, jnp.float32)
+        mean = np.asarray(self.prior.mean_rotations, float)
         for _ in range(self.config.rounds):
             problem = window_problem(clip, index, standing, bones, precision, self.config)
             posed, _, _ = solve(posed, problem, self.prior, weights, self.config.iterations)
-            points = points_at(posed, self.prior, base)
-            standing = contact_labels(
-                np.asarray(points, float)[:, CONTACT_ROWS], MODEL_FPS, self.config.contact
-            )
+            points = points_at(posed, mean, bones)
+            standing = contact_labels(points[:, CONTACT_ROWS], MODEL_FPS, self.config.contact)
         return points, spread_of(posed, problem, self.prior, weights)
 
 
