@@ -8,10 +8,12 @@ the twist of a stretched arm; joints stay in their ranges and standing feet stay
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
-from typing import Final
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from typing import Any, Final
 
-import jax
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.ndimage import gaussian_filter1d
@@ -21,7 +23,16 @@ from lift2to3.conventions import MODEL_FPS, NEAR_M
 from lift2to3.disk_cache import use_disk_cache
 from lift2to3.fit.body_prior import load_body_prior
 from lift2to3.fit.first_pose import first_rest_offsets, first_rotations, measured_rest_offsets
-from lift2to3.fit.smplify_problem import SHAPES, Posed, PosePrior, Problem, Weights, learned_prior, smoothed
+from lift2to3.fit.smplify_problem import (
+    SHAPES,
+    Posed,
+    PosePrior,
+    Problem,
+    Weights,
+    learned_prior,
+    of_numpy,
+    smoothed,
+)
 from lift2to3.fit.smplify_solver import solve
 from lift2to3.fit.smplify_windows import (
     OVERLAP_FRAMES,
@@ -36,6 +47,7 @@ from lift2to3.geometry.cameras import Camera, View
 from lift2to3.motion import BodyMotion, Keypoints, Motion
 from lift2to3.skeletons import CANONICAL, INDEX, PARENTS, TREE_ORDER
 
+_AT_ONCE: Final = 2  # windows; the solver's own work goes from frame to frame
 _SETTLED: Final = 0.01  # a step that lowers the energy by less than this share is the last
 _NEVER: Final = 1e15  # error beyond which one would count less: all are taken as they are
 _FIXED: Final = 1e8  # precision of the bones, which are no unknowns
@@ -122,9 +134,8 @@ def fit_body(
         begin, problem, pose_prior, _weights(motion.fps, config), config.iterations, progress
     )
     rotations = rotations_of(poses, mean)
-    return BodyMotion(
-        *(part.astype(np.float32) for part in (poses.root, rotations, offsets)), motion.fps, frames_valid
-    )
+    root, rotations, offsets = (part.astype(np.float32) for part in (poses.root, rotations, offsets))
+    return BodyMotion(root, rotations, offsets, motion.fps, frames_valid)
 
 
 # --- what goes in
@@ -210,14 +221,21 @@ def _solve_windows(
 ) -> Poses:  # fmt: skip
     """The whole clip's problem, solved window by window; each is faded into the next."""
     starts = even_starts(len(begin.root), WINDOW_FRAMES, OVERLAP_FRAMES)
-    solved = []
-    for done, start in enumerate(starts.tolist(), 1):
+
+    def solved(start: int) -> Poses:
         posed = begin.at(start + np.arange(WINDOW_FRAMES), np.zeros(len(SHAPES)))
-        posed, _, _ = solve(posed, _cut(problem, start), prior, weights, iterations, _SETTLED, small_steps=1)
-        solved.append(Poses(*(np.asarray(part, float) for part in posed[:3])))
-        if progress is not None:
-            progress(done, len(starts))
-    return joined(solved, starts, len(begin.root))
+        window = _cut(problem, start)
+        posed, _, _ = solve(posed, window, prior, weights, iterations, _SETTLED, small_steps=1)
+        return Poses(*(np.asarray(part, float) for part in posed[:3]))
+
+    parts: list[Poses] = []
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        # the first one alone: what it compiles serves the others
+        for poses in chain([solved(0)], pool.map(solved, starts[1:].tolist())):
+            parts.append(poses)
+            if progress is not None:
+                progress(len(parts), len(starts))
+    return joined(parts, starts, len(begin.root))
 
 
 def _clip_problem(
@@ -231,7 +249,7 @@ def _clip_problem(
     config: FitConfig,
 ) -> Problem:
     """Of all frames at once."""
-    rates = np.diff(smoothed(Posed(*begin, np.zeros(len(SHAPES)))), axis=0)
+    rates = np.diff(np.asarray(smoothed(of_numpy(Posed, *begin, np.zeros(len(SHAPES))))), axis=0)
     if len(points) > 1:
         rates = gaussian_filter1d(rates, config.smooth_seconds * fps, axis=0)
     contacts = contact_labels(points[:, CONTACT_ROWS], fps)
@@ -239,11 +257,12 @@ def _clip_problem(
     on_floor[:, CONTACT_ROWS] = contacts / config.floor_m**2
     along_rays = np.where(seen, config.depth**-2.0, 1.0) * precision
     view, n, depth = _rays(points, camera)
-    return Problem(
-        view, offsets, n, (precision - along_rays) * depth**2, points, along_rays, on_floor,
+    parts = (
+        offsets, n, (precision - along_rays) * depth**2, points, along_rays, on_floor,
         (contacts[1:] & contacts[:-1]) / config.planted_m**2, rates, np.ones(len(points)),
         np.full(len(SHAPES), _FIXED),
     )  # fmt: skip
+    return of_numpy(functools.partial(Problem, view), *parts)
 
 
 def _rays(
@@ -251,10 +270,14 @@ def _rays(
 ) -> tuple[View, np.ndarray, np.ndarray]:
     """The camera, where it would see these points, and how far away along its axis."""
     if camera is None:
-        return View(np.eye(3), np.zeros(3)), np.zeros((*points.shape[:2], 2)), np.zeros(points.shape[:2])
+        return (
+            of_numpy(View, np.eye(3), np.zeros(3)),
+            np.zeros((*points.shape[:2], 2)),
+            np.zeros(points.shape[:2]),
+        )
     in_camera = points @ camera.R.T + camera.t
     depth = np.maximum(in_camera[..., 2], NEAR_M)
-    return View(camera.R, camera.t), in_camera[..., :2] / depth[..., None], depth
+    return of_numpy(View, camera.R, camera.t), in_camera[..., :2] / depth[..., None], depth
 
 
 def _weights(fps: float, config: FitConfig) -> Weights:
@@ -267,7 +290,7 @@ def _weights(fps: float, config: FitConfig) -> Weights:
 def _cut(problem: Problem, start: int) -> Problem:
     """A window of the clip's problem; nothing pulls past the clip's end."""
 
-    def rows(name: str, value: np.ndarray) -> np.ndarray:
+    def rows(name: str, value: Any) -> np.ndarray:
         if name in ("rest_offsets", "shape_precision"):
             return value
         frames = WINDOW_FRAMES - (name in ("planted", "rates"))
@@ -275,4 +298,4 @@ def _cut(problem: Problem, start: int) -> Problem:
         return np.pad(value, ((0, frames - len(value)), *((0, 0),) * (value.ndim - 1)))
 
     parts = {name: rows(name, value) for name, value in problem._asdict().items() if name != "view"}
-    return jax.tree.map(lambda part: part.astype(np.float32), problem._replace(**parts))
+    return problem._replace(**parts)

@@ -7,7 +7,8 @@ the energy; `smplify_linear` has its gradient and normal equations. Robust terms
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Final, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -49,6 +50,8 @@ LENGTHENED: Final = np.array(
 )
 RESTING_M: Final = np.zeros(len(CANONICAL), np.float32)
 RESTING_M[list(FOOT_POINTS)] = FOOT_HEIGHT_M
+
+Record = TypeVar("Record")
 
 
 class Posed(NamedTuple):
@@ -146,6 +149,11 @@ class Weights(NamedTuple):
     turn_change: float | Array
     root_turn_change: float | Array
     step_change: float | Array
+
+
+def of_numpy(record: Callable[..., Record], *parts: np.ndarray) -> Record:
+    """A record of NumPy's arrays: compiled functions take them as they are, and nothing else is compiled."""
+    return record(*(part.astype(np.float32) for part in parts))
 
 
 # --- the body

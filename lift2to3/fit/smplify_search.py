@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from lift2to3.body import BODY_JOINTS
 from lift2to3.conventions import MODEL_FPS
-from lift2to3.fit.smplify_problem import SHAPES, Posed, PosePrior
+from lift2to3.fit.smplify_problem import SHAPES, Posed, PosePrior, of_numpy
 from lift2to3.fit.smplify_solver import solve
 from lift2to3.fit.smplify_terms import (
     SeenClip,
@@ -104,7 +104,9 @@ def _coarse(
         solve(one, problem, prior, weights, config.coarse_iterations, _SETTLED)[:2] for one in _each(begin)
     ]
     posed = [jax.device_get(one) for one, _ in found]
-    return Posed(*map(np.stack, zip(*posed, strict=True))), np.array([energy for _, energy in found])
+    return of_numpy(Posed, *map(np.stack, zip(*posed, strict=True))), np.array(
+        [energy for _, energy in found]
+    )
 
 
 def _each(posed: Posed) -> list[Posed]:
@@ -121,7 +123,7 @@ def _full_rate(posed: Posed, config: SmplifyConfig) -> Poses:
 def _points(
     posed: Posed, bones: Float[np.ndarray, "38 3"], prior: PosePrior, config: SmplifyConfig
 ) -> Float[np.ndarray, "window 38 3"]:
-    whole = Posed(*_full_rate(posed, config), posed.shape)
+    whole = of_numpy(Posed, *_full_rate(posed, config), np.asarray(posed.shape))
     return points_at(whole, np.asarray(prior.mean_rotations, float), bones)
 
 
@@ -153,7 +155,7 @@ def first_poses(clip: SeenClip, index: Int[np.ndarray, " time"]) -> Posed:
         np.broadcast_to(root, (_HEADINGS, time, 3)),
         np.zeros((_HEADINGS, len(SHAPES))),
     )
-    return Posed(*(part.astype(np.float32) for part in parts))
+    return of_numpy(Posed, *parts)
 
 
 def _seam_costs(

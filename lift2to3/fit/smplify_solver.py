@@ -106,7 +106,7 @@ linearised = jax.jit(linearise)
 
 
 @jax.jit
-def _tried(posed: Posed, linear: Linear, damping: float | Array) -> Posed:
+def _tried(posed: Posed, linear: Linear, damping: Array) -> Posed:
     """The poses one damped step further."""
     return stepped(posed, *_solve(linear, damping))
 
@@ -143,7 +143,7 @@ def solve(
     energy, damping, small, count = float(linear.energy), 1e-2, 0, 0
     while count < iterations and small < small_steps:
         count += 1
-        tried = _tried(posed, linear, damping)
+        tried = _tried(posed, linear, jnp.float32(damping))
         linear_there = linearised(tried, *known)
         lower = float(linear_there.energy)
         if not lower < energy:  # nor where it is no number

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Final, NamedTuple
 
 import jax
@@ -12,7 +13,7 @@ from scipy.ndimage import gaussian_filter1d, median_filter
 
 from lift2to3.contact import CONTACT_POINTS, CONTACT_ROWS, ContactConfig, hysteresis
 from lift2to3.conventions import MODEL_FPS
-from lift2to3.fit.smplify_problem import RATES, SHAPES, PosePrior, Problem, Weights, learned_prior
+from lift2to3.fit.smplify_problem import RATES, SHAPES, PosePrior, Problem, Weights, learned_prior, of_numpy
 from lift2to3.fit.smplify_windows import OVERLAP_FRAMES, WINDOW_FRAMES
 from lift2to3.geometry.cameras import View
 from lift2to3.geometry.ground import depth_from_size, foot_depths
@@ -242,4 +243,4 @@ def window_problem(
         bones, clip.n[within], seen_weight * mask, clip.targets[within], clip.target_weight[within] * mask,
         on_floor, planted, np.zeros((len(planted), RATES)), real, precision,
     )  # fmt: skip
-    return Problem(clip.view, *(part.astype(np.float32) for part in parts))
+    return of_numpy(functools.partial(Problem, clip.view), *parts)

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from scipy.spatial.transform import Rotation
 
 from lift2to3.body import pose_body
-from lift2to3.fit.smplify_problem import Posed, rest_offsets
+from lift2to3.fit.smplify_problem import Posed, of_numpy, rest_offsets
 from lift2to3.resample import resample_points
 
 WINDOW_FRAMES: Final = 120
@@ -26,7 +26,7 @@ class Poses(NamedTuple):
     def at(self, index: Int[np.ndarray, " new"], shape: Float[np.ndarray, " shapes"]) -> Posed:
         """What the solver starts from in some frames; the last frame stands still past the clip's end."""
         within = index.clip(0, len(self.root) - 1)
-        return Posed(*(part[within].astype(np.float32) for part in self), shape.astype(np.float32))
+        return of_numpy(Posed, *(part[within] for part in self), shape)
 
 
 def poses_of(
