@@ -118,7 +118,7 @@ def task_of(prior: PosePrior, keypoints: Keypoints, camera: Camera) -> Task:
     clip = seen_clip(View(*map(jnp.asarray, seen.view)), seen.n, seen.confidence, config)
     poses, shape = search(clip, bones, prior, config)
     problem = window_problem(clip, np.arange(FRAMES), clip.standing, bones, shape_precision(config), config)
-    return Task(poses.with_shape(shape), problem, weights_at(config, MODEL_FPS, config.robust))
+    return Task(poses.at(np.arange(FRAMES), shape), problem, weights_at(config, MODEL_FPS, config.robust))
 
 
 # --- SciPy's side

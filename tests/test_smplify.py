@@ -17,6 +17,7 @@ from lift2to3.fit import smplify_solver
 from lift2to3.fit.body_prior import load_body_prior
 from lift2to3.fit.smplify_linear import Linear, jacobian_of, linearise
 from lift2to3.fit.smplify_problem import (
+    RATES,
     SHAPES,
     UNKNOWNS,
     Posed,
@@ -30,7 +31,7 @@ from lift2to3.fit.smplify_problem import (
 )
 from lift2to3.fit.smplify_search import cheapest_path
 from lift2to3.fit.smplify_terms import SmplifyConfig, pose_prior, shape_precision, weights_at
-from lift2to3.fit.smplify_windows import fade_in, window_starts
+from lift2to3.fit.smplify_windows import even_starts, fade_in
 from lift2to3.geometry.cameras import View
 from lift2to3.keypoints import Keypoints
 from lift2to3.motion import Motion
@@ -79,6 +80,7 @@ def small_problem() -> tuple[Posed, Problem, PosePrior]:
         20 * draw.random(shape) * real[:, None],
         50 * draw.random(shape) * real[:, None],
         300 * draw.random((FRAMES - 1, 4)) * real[1:, None],
+        0.1 * draw.standard_normal((FRAMES - 1, RATES)),
         real,
         shape_precision(CONFIG),
     )
@@ -195,7 +197,7 @@ def test_the_cheapest_path_is_the_best_of_all_paths():
 
 @pytest.mark.parametrize("frames", [1, 32, 33, 56, 57, 200])
 def test_windows_cover_the_clip_and_fade_into_one_another(frames):
-    starts = window_starts(frames, CONFIG)
+    starts = even_starts(frames, CONFIG.window_frames, CONFIG.overlap_frames)
     line = np.arange(frames + CONFIG.window_frames, dtype=float)
     whole, solved = np.zeros(frames), 0
     for start in starts.tolist():

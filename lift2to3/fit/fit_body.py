@@ -8,29 +8,50 @@ the twist of a stretched arm; joints stay in their ranges and standing feet stay
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
-from typing import Final
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from typing import Any, Final
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.ndimage import gaussian_filter1d
-from scipy.spatial.transform import Rotation
 
 from lift2to3.contact import CONTACT_ROWS, contact_labels
-from lift2to3.conventions import MODEL_FPS
+from lift2to3.conventions import MODEL_FPS, NEAR_M
 from lift2to3.disk_cache import use_disk_cache
-from lift2to3.fit.body_prior import BodyPrior, load_body_prior
+from lift2to3.fit.body_prior import load_body_prior
 from lift2to3.fit.first_pose import first_rest_offsets, first_rotations, measured_rest_offsets
-from lift2to3.fit.pose_solver import Poses, Stiffness, Terms, solve_poses
-from lift2to3.geometry.cameras import Camera
-from lift2to3.geometry.ground import FOOT_HEIGHT_M
+from lift2to3.fit.smplify_problem import (
+    SHAPES,
+    Posed,
+    PosePrior,
+    Problem,
+    Weights,
+    learned_prior,
+    of_numpy,
+    smoothed,
+)
+from lift2to3.fit.smplify_solver import solve
+from lift2to3.fit.smplify_windows import (
+    OVERLAP_FRAMES,
+    WINDOW_FRAMES,
+    Poses,
+    even_starts,
+    joined,
+    poses_of,
+    rotations_of,
+)
+from lift2to3.geometry.cameras import Camera, View
 from lift2to3.keypoints import Keypoints
 from lift2to3.motion import BodyMotion, Motion, motion_hash
-from lift2to3.skeletons import CANONICAL, FOOT_POINTS, INDEX, PARENTS, TREE_ORDER
+from lift2to3.skeletons import CANONICAL, INDEX, PARENTS, TREE_ORDER
 
-WINDOW_FRAMES: Final = 128
-_OVERLAP_FRAMES: Final = 16
+_AT_ONCE: Final = 2  # windows; the solver's own work goes from frame to frame
+_SETTLED: Final = 0.01  # a step that lowers the energy by less than this share is the last
+_NEVER: Final = 1e15  # error beyond which one would count less: all are taken as they are
+_FIXED: Final = 1e8  # precision of the bones, which are no unknowns
 _LOOKED_AT_FRAMES: Final = 512  # the bones are measured on this many frames at most
 
 Progress = Callable[[int, int], None]
@@ -95,21 +116,27 @@ def fit_body(
     prior = load_body_prior()
     valid = np.isfinite(motion.joints_world).all(-1) & motion.valid
     points = _filled(motion.joints_world.astype(float), valid)
-    precision = _precision(points, valid, motion.spread, keypoints, camera, config)
+    weight = _precision(valid, motion.spread, config)
     frames_valid = valid.sum(1) >= _ENOUGH
     chosen = np.flatnonzero(frames_valid)
     chosen = chosen[:: max(1, len(chosen) // _LOOKED_AT_FRAMES)]
-    weight = np.einsum("tpii->tp", precision)
     offsets = first_rest_offsets(points[chosen], prior)
     for _ in range(2):
         rotations = first_rotations(points[chosen], weight[chosen], offsets, prior)
         offsets = measured_rest_offsets(points[chosen], weight[chosen], rotations, offsets, prior)
     rotations = first_rotations(points, weight, offsets, prior)
-    terms, stiffness = _terms(points, precision, rotations, offsets, prior, motion.fps, config)
-    rotations, root = _solve_windows(rotations, terms, stiffness, config.iterations, progress)
-    return BodyMotion(
-        root, rotations, offsets.astype(np.float32), motion.fps, frames_valid, motion_hash(motion)
+    root = points[:, INDEX["pelvis"]]
+    mean = prior.mean_rotations.astype(float)
+    begin = poses_of(rotations, root, mean)
+    seen = _seen(keypoints, valid.shape)
+    problem = _clip_problem(points, weight, camera, seen, begin, offsets, motion.fps, config)
+    pose_prior = learned_prior(config.prior, config.prior_floor_rad)
+    poses = _solve_windows(
+        begin, problem, pose_prior, _weights(motion.fps, config), config.iterations, progress
     )
+    rotations = rotations_of(poses, mean)
+    root, rotations, offsets = (part.astype(np.float32) for part in (poses.root, rotations, offsets))
+    return BodyMotion(root, rotations, offsets, motion.fps, frames_valid, motion_hash(motion))
 
 
 # --- what goes in
@@ -164,14 +191,9 @@ def _bridged(
 
 
 def _precision(
-    points: Float[np.ndarray, "time 38 3"],
-    valid: Bool[np.ndarray, "time 38"],
-    spread: Float[np.ndarray, "time 38"],
-    keypoints: Keypoints | None,
-    camera: Camera | None,
-    config: FitConfig,
-) -> Float[np.ndarray, "time 38 3 3"]:
-    """How firmly each point is known: round, or drawn out along the ray that saw it.
+    valid: Bool[np.ndarray, "time 38"], spread: Float[np.ndarray, "time 38"], config: FitConfig
+) -> Float[np.ndarray, "time 38"]:
+    """How firmly each point is known, per square metre.
 
     A spread tells which points to trust less than the clip's others, no more: most of it is where the whole
     body stands, which bends no joint.
@@ -179,108 +201,102 @@ def _precision(
     known = spread[valid & np.isfinite(spread)]
     typical = float(np.median(known)) if known.size else 0.0
     times = np.maximum(np.nan_to_num(spread) / typical, 1.0) if typical > 0 else np.ones_like(spread)
-    own = np.where(valid, (config.point_m * times) ** -2.0, 1e-2 / config.point_m**2)
-    precision = own[..., None, None] * np.eye(3)
-    if keypoints is None or camera is None:
-        return precision
-    rows = keypoints.skeleton.rows
-    seen = np.zeros(valid.shape, bool)
-    seen[:, rows[rows >= 0]] = keypoints.confidence[:, rows >= 0] > 0
-    rays = points - camera.centre
-    rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
-    less = np.where(seen, own * (1 - 1 / config.depth**2), 0.0)
-    return precision - less[..., None, None] * rays[..., :, None] * rays[..., None, :]
+    return np.where(valid, (config.point_m * times) ** -2.0, 1e-2 / config.point_m**2)
+
+
+def _seen(keypoints: Keypoints | None, shape: tuple[int, int]) -> Bool[np.ndarray, "time 38"]:
+    """Which points have a keypoint."""
+    seen = np.zeros(shape, bool)
+    if keypoints is not None:
+        rows = keypoints.skeleton.rows
+        seen[:, rows[rows >= 0]] = keypoints.confidence[:, rows >= 0] > 0
+    return seen
 
 
 # --- the fit
 
 
 def _solve_windows(
-    rotations: Float[np.ndarray, "time 22 3 3"],
-    terms: dict[str, np.ndarray],
-    stiffness: Stiffness,
-    iterations: int,
+    begin: Poses, problem: Problem, prior: PosePrior, weights: Weights, iterations: int,
     progress: Progress | None,
-) -> tuple[Float[np.ndarray, "time 22 3 3"], Float[np.ndarray, "time 3"]]:
-    """Rotations and root, solved window by window; overlaps are crossfaded."""
-    points = terms["targets"]
-    stride = WINDOW_FRAMES - _OVERLAP_FRAMES
-    starts = range(0, max(len(points) - _OVERLAP_FRAMES, 1), stride)
-    root = np.array(points[:, INDEX["pelvis"]], np.float32)
-    rotations = rotations.astype(np.float32)
-    out = rotations.copy(), root.copy()
-    for done, start in enumerate(starts, start=1):
-        index = np.minimum(np.arange(start, start + WINDOW_FRAMES), len(points) - 1)
-        begin = Poses(jnp.asarray(rotations[index]), jnp.asarray(root[index]))
-        solved, _ = solve_poses(begin, _cut(terms, index), stiffness, iterations)
-        count = min(WINDOW_FRAMES, len(points) - start)
-        fade = np.ones(count, np.float32)
-        if start:
-            ramp = np.linspace(0, 1, _OVERLAP_FRAMES + 2, dtype=np.float32)[1:-1]
-            fade[:_OVERLAP_FRAMES] = ramp[:count]
-        for whole, part in zip(out, solved, strict=True):
-            rest = (-1, *(1,) * (whole.ndim - 1))
-            rows = slice(start, start + count)
-            whole[rows] += fade.reshape(rest) * (np.asarray(part)[:count] - whole[rows])
-        if progress is not None:
-            progress(done, len(starts))
-    u, _, vt = np.linalg.svd(out[0])  # a mixture of two neighbouring rotations is nearly one
-    return u @ vt, out[1]
+) -> Poses:  # fmt: skip
+    """The whole clip's problem, solved window by window; each is faded into the next."""
+    starts = even_starts(len(begin.root), WINDOW_FRAMES, OVERLAP_FRAMES)
+
+    def solved(start: int) -> Poses:
+        posed = begin.at(start + np.arange(WINDOW_FRAMES), np.zeros(len(SHAPES)))
+        window = _cut(problem, start)
+        posed, _, _ = solve(posed, window, prior, weights, iterations, _SETTLED, small_steps=1)
+        return Poses(*(np.asarray(part, float) for part in posed[:3]))
+
+    parts: list[Poses] = []
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        # the first one alone: what it compiles serves the others
+        for poses in chain([solved(0)], pool.map(solved, starts[1:].tolist())):
+            parts.append(poses)
+            if progress is not None:
+                progress(len(parts), len(starts))
+    return joined(parts, starts, len(begin.root))
 
 
-def _terms(
+def _clip_problem(
     points: Float[np.ndarray, "time 38 3"],
-    precision: Float[np.ndarray, "time 38 3 3"],
-    rotations: Float[np.ndarray, "time 22 3 3"],
+    precision: Float[np.ndarray, "time 38"],
+    camera: Camera | None,
+    seen: Bool[np.ndarray, "time 38"],
+    begin: Poses,
     offsets: Float[np.ndarray, "38 3"],
-    prior: BodyPrior,
     fps: float,
     config: FitConfig,
-) -> tuple[dict[str, np.ndarray], Stiffness]:
-    """The whole clip's `Terms` by name, from which `_cut` takes a window's."""
-    slower = (fps / MODEL_FPS) ** 2  # a frame is shorter at a higher rate, and what changes in it smaller
-    deviation = config.smooth_seconds * fps
-    steps, turns = np.diff(points[:, INDEX["pelvis"]], axis=0), _turn_rates(rotations)
+) -> Problem:
+    """Of all frames at once."""
+    rates = np.diff(np.asarray(smoothed(of_numpy(Posed, *begin, np.zeros(len(SHAPES))))), axis=0)
     if len(points) > 1:
-        steps, turns = (gaussian_filter1d(rate, deviation, axis=0) for rate in (steps, turns))
+        rates = gaussian_filter1d(rates, config.smooth_seconds * fps, axis=0)
     contacts = contact_labels(points[:, CONTACT_ROWS], fps)
     on_floor = np.zeros(points.shape[:2])
     on_floor[:, CONTACT_ROWS] = contacts / config.floor_m**2
-    floor = np.zeros(len(CANONICAL))
-    floor[list(FOOT_POINTS)] = FOOT_HEIGHT_M
-    covariance = prior.tangent_covariance + config.prior_floor_rad**2 * np.eye(len(prior.tangent_mean))
-    terms = {
-        "rest_offsets": offsets, "targets": points, "precision": precision, "floor": floor,
-        "on_floor": on_floor, "planted": (contacts[1:] & contacts[:-1]) / config.planted_m**2,
-        "turn_rate": turns, "root_step": steps, "mean_rotations": prior.mean_rotations,
-        "tangent_mean": prior.tangent_mean,
-        "tangent_precision": config.prior * np.linalg.inv(covariance),
-        "tangent_low": prior.tangent_low, "tangent_high": prior.tangent_high,
-    }  # fmt: skip
-    stiffness = Stiffness(
-        config.prior / config.limit_rad**2, config.under_floor_m**-2.0, slower / config.turn_rad**2,
-        slower / config.step_m**2,
+    along_rays = np.where(seen, config.depth**-2.0, 1.0) * precision
+    view, n, depth = _rays(points, camera)
+    parts = (
+        offsets, n, (precision - along_rays) * depth**2, points, along_rays, on_floor,
+        (contacts[1:] & contacts[:-1]) / config.planted_m**2, rates, np.ones(len(points)),
+        np.full(len(SHAPES), _FIXED),
     )  # fmt: skip
-    return terms, stiffness
+    return of_numpy(functools.partial(Problem, view), *parts)
 
 
-def _turn_rates(rotations: Float[np.ndarray, "time 22 3 3"]) -> Float[np.ndarray, "less 22 3"]:
-    between = rotations[:-1].swapaxes(-1, -2) @ rotations[1:]
-    return Rotation.from_matrix(between.reshape(-1, 3, 3)).as_rotvec().reshape(*between.shape[:2], 3)
+def _rays(
+    points: Float[np.ndarray, "time 38 3"], camera: Camera | None
+) -> tuple[View, np.ndarray, np.ndarray]:
+    """The camera, where it would see these points, and how far away along its axis."""
+    if camera is None:
+        return (
+            of_numpy(View, np.eye(3), np.zeros(3)),
+            np.zeros((*points.shape[:2], 2)),
+            np.zeros(points.shape[:2]),
+        )
+    in_camera = points @ camera.R.T + camera.t
+    depth = np.maximum(in_camera[..., 2], NEAR_M)
+    return of_numpy(View, camera.R, camera.t), in_camera[..., :2] / depth[..., None], depth
 
 
-_PER_FRAME: Final = {"targets", "precision", "on_floor"}
-_PER_STEP: Final = {"planted", "turn_rate", "root_step"}
+def _weights(fps: float, config: FitConfig) -> Weights:
+    slower = (fps / MODEL_FPS) ** 2  # a frame is shorter at a higher rate, and what changes in it smaller
+    turn, step = slower / config.turn_rad**2, slower / config.step_m**2
+    limit = config.prior / config.limit_rad**2
+    return Weights(_NEVER, _NEVER, limit, config.under_floor_m**-2.0, turn, turn, step, 0.0, 0.0, 0.0)
 
 
-def _cut(terms: dict[str, np.ndarray], index: np.ndarray) -> Terms:
-    """The window's part of the clip's problem; past its end the last frame stands still."""
-    fields = {}
-    for name, value in terms.items():
-        if name in _PER_FRAME:
-            value = value[index]
-        elif name in _PER_STEP:
-            steps = np.pad(value, ((0, 1), *((0, 0),) * (value.ndim - 1)))  # the last one: no step
-            value = steps[np.where(index[1:] > index[:-1], index[:-1], -1)]
-        fields[name] = jnp.asarray(value, jnp.float32)
-    return Terms(**fields)
+def _cut(problem: Problem, start: int) -> Problem:
+    """A window of the clip's problem; nothing pulls past the clip's end."""
+
+    def rows(name: str, value: Any) -> np.ndarray:
+        if name in ("rest_offsets", "shape_precision"):
+            return value
+        frames = WINDOW_FRAMES - (name in ("planted", "rates"))
+        value = value[start : start + frames]
+        return np.pad(value, ((0, frames - len(value)), *((0, 0),) * (value.ndim - 1)))
+
+    parts = {name: rows(name, value) for name, value in problem._asdict().items() if name != "view"}
+    return problem._replace(**parts)

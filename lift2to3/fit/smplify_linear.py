@@ -1,19 +1,18 @@
-"""The problem of `smplify` around given poses: energy, gradient, blocks of the normal equations; closed form.
+"""The problem around given poses: energy, gradient, blocks of the normal equations; closed form.
 
 Robust terms weigh as they do at the poses at hand: iteratively reweighted least squares.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from lift2to3.body import PATHS, pose_body
+from lift2to3.body import ANCESTORS, BODY_JOINTS, PATHS, pose_body
 from lift2to3.contact import CONTACT_ROWS
-from lift2to3.fit.pose_solver import points_jacobian, skew_matrix
 from lift2to3.fit.smplify_problem import (
     BODY,
     LENGTHENED,
@@ -29,7 +28,6 @@ from lift2to3.fit.smplify_problem import (
     projected,
     rest_offsets,
     smooth_weights,
-    smoothed,
 )
 from lift2to3.skeletons import PARENTS
 
@@ -41,6 +39,7 @@ class Linear(NamedTuple):
         near, far: blocks of a frame (column) and the next one or the one after (row).
         border: blocks of a frame (row) and the shape (column).
         corner: the shape's own block.
+        jacobian: of the points, by a frame's `UNKNOWNS` and, after these, the shape.
     """
 
     energy: Float[Array, ""]
@@ -51,6 +50,30 @@ class Linear(NamedTuple):
     far: Float[Array, "lesser 69 69"]
     border: Float[Array, "time 69 shapes"]
     corner: Float[Array, "shapes shapes"]
+    jacobian: Float[Array, "time 38 3 unknowns"]
+
+
+_JOINTS: Final = len(BODY_JOINTS)
+_MOVED_BY: Final = ANCESTORS[:, :_JOINTS].astype(np.float32)
+
+
+def skew_matrix(v: Float[Array, "*batch 3"]) -> Float[Array, "*batch 3 3"]:
+    """What multiplies a vector as ``cross(v, ·)`` does."""
+    zero = jnp.zeros_like(v[..., 0])
+    x, y, z = v[..., 0], v[..., 1], v[..., 2]
+    return jnp.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*v.shape, 3)
+
+
+def points_jacobian(
+    frames: Float[Array, "time 22 3 3"], points: Float[Array, "time 38 3"]
+) -> Float[Array, "time 38 3 69"]:
+    """How points move with joints' small turns (each in its own frame) and the root's step."""
+    arms = points[:, :, None] - points[:, None, :_JOINTS]
+    x, y, z = (arms[..., axis, None] * jnp.asarray(_MOVED_BY)[None, :, :, None] for axis in range(3))
+    about_x, about_y, about_z = (frames[:, None, :, axis] for axis in range(3))
+    turned = jnp.stack([about_y * z - about_z * y, about_z * x - about_x * z, about_x * y - about_y * x], 2)
+    step = jnp.broadcast_to(jnp.eye(3, dtype=points.dtype), (*points.shape, 3))
+    return jnp.concatenate([turned.reshape(*points.shape, 3 * _JOINTS), step], axis=-1)
 
 
 def _right_jacobian(tangent: Float[Array, "*batch 3"]) -> Float[Array, "*batch 3 3"]:
@@ -113,6 +136,7 @@ def linearise(posed: Posed, problem: Problem, prior: PosePrior, weights: Weights
         one_after,
         block[:, :UNKNOWNS, UNKNOWNS:] + held.border,
         corner,
+        jacobian,
     )  # fmt: skip
 
 
@@ -189,7 +213,7 @@ def _pose_terms(
 
 
 def _smooth_forces(posed: Posed, problem: Problem, weights: Weights) -> tuple[Array, Array]:
-    rates, changes = changes_of(smoothed(posed), problem.real)
+    rates, changes = changes_of(posed, problem)
     rate_weight, change_weight = smooth_weights(weights)
     pull, bend = rates * rate_weight[None], changes * change_weight[None]
     around = ((0, 0),)

@@ -1,4 +1,4 @@
-"""The energy that `smplify` lowers: what is unknown, what pulls, and the problem around any poses.
+"""The energy that `fit_body` and the refinement lower: what is unknown, and what pulls.
 
 Unknown are, in every frame, 21 joints' rotations (axis times angle from the prior's mean pose), the
 pelvis's rotation and its place, 69 numbers; and for the whole window a few bone lengths. `residuals` defines
@@ -7,7 +7,8 @@ the energy; `smplify_linear` has its gradient and normal equations. Robust terms
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Final, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ from jaxtyping import Array, Float
 from lift2to3.body import BODY_JOINTS, pose_body
 from lift2to3.contact import CONTACT_ROWS
 from lift2to3.conventions import NEAR_M
+from lift2to3.fit.body_prior import load_body_prior
 from lift2to3.geometry.cameras import View
 from lift2to3.geometry.ground import FOOT_HEIGHT_M
 from lift2to3.geometry.rotations import matrix_from_axis_angle
@@ -26,6 +28,8 @@ TURNS: Final = 3 * (len(BODY_JOINTS) - 1)
 UNKNOWNS: Final = 3 + TURNS + 3
 """Of a frame: the pelvis's turn, the other joints' rotations, the pelvis's place."""
 BODY: Final = slice(3, 3 + TURNS)
+RATES: Final = 9 + TURNS + 3
+"""Coordinates of a frame whose changes are smooth, see `smoothed`."""
 _ROOT: Final = slice(3 + TURNS, UNKNOWNS)
 
 _BONE_ENDS: Final = {
@@ -46,6 +50,8 @@ LENGTHENED: Final = np.array(
 )
 RESTING_M: Final = np.zeros(len(CANONICAL), np.float32)
 RESTING_M[list(FOOT_POINTS)] = FOOT_HEIGHT_M
+
+Record = TypeVar("Record")
 
 
 class Posed(NamedTuple):
@@ -81,6 +87,16 @@ class PosePrior(NamedTuple):
     high: Float[Array, "63"]
 
 
+def learned_prior(weight: float, floor_rad: float) -> PosePrior:
+    """The shipped prior, so many times as firm, its deviations this much larger."""
+    learned = load_body_prior()
+    covariance = learned.tangent_covariance.astype(float)
+    covariance = covariance + floor_rad**2 * np.eye(len(covariance))
+    factor = np.linalg.cholesky(weight * np.linalg.inv(covariance)).T
+    parts = (learned.mean_rotations, learned.tangent_mean, factor, learned.tangent_low, learned.tangent_high)
+    return PosePrior(*(jnp.asarray(part, jnp.float32) for part in parts))
+
+
 class Problem(NamedTuple):
     """What pulls at a window's poses. Weights are one over variance.
 
@@ -93,6 +109,7 @@ class Problem(NamedTuple):
         target_weight: per square metre, for each of three coordinates.
         on_floor: how firmly a point is held at the height it has on a foot that stands, per square metre.
         planted: how firmly a contact point is held from each frame to the next, per square metre.
+        rates: change of the `smoothed` coordinates from frame to frame that costs nothing.
         real: 1 in the clip's frames, 0 in those that only fill the window.
         shape_precision: of `Posed.shape` around 0.
     """
@@ -105,6 +122,7 @@ class Problem(NamedTuple):
     target_weight: Float[Array, "time 38"]
     on_floor: Float[Array, "time 38"]
     planted: Float[Array, "less 4"]
+    rates: Float[Array, "less 75"]
     real: Float[Array, " time"]
     shape_precision: Float[Array, " shapes"]
 
@@ -133,12 +151,20 @@ class Weights(NamedTuple):
     step_change: float | Array
 
 
+def of_numpy(record: Callable[..., Record], *parts: np.ndarray) -> Record:
+    """A record of NumPy's arrays: compiled functions take them as they are, and nothing else is compiled."""
+    return record(*(part.astype(np.float32) for part in parts))
+
+
 # --- the body
 
 
-def rest_offsets(base: Float[Array, "38 3"], shape: Float[Array, " shapes"]) -> Float[Array, "38 3"]:
+def rest_offsets(
+    base: Float[Array | np.ndarray, "38 3"], shape: Float[Array | np.ndarray, " shapes"]
+) -> Float[Array | np.ndarray, "38 3"]:
     """The bones of a shape."""
-    return base * jnp.exp(jnp.asarray(LENGTHENED) @ shape)[:, None]
+    xp = np if isinstance(base, np.ndarray) and isinstance(shape, np.ndarray) else jnp
+    return base * xp.exp(LENGTHENED @ shape)[:, None]
 
 
 def local_rotations(posed: Posed, prior: PosePrior) -> Float[Array, "time 22 3 3"]:
@@ -180,17 +206,19 @@ def projected(
     return n, (axes[None, None, :2] - n[..., None] * axes[None, None, 2:]) / depth[..., None]
 
 
-def changes_of(x: Float[Array, "time n"], real: Float[Array, " time"]) -> tuple[Array, Array]:
-    """First and second differences of the real frames; 0 where one of them is none."""
-    first = jnp.diff(x, axis=0) * (real[1:] * real[:-1])[:, None]
+def changes_of(posed: Posed, problem: Problem) -> tuple[Float[Array, "less 75"], Float[Array, "lesser 75"]]:
+    """First differences beside the expected ones, and second ones; 0 where one of the frames is not real."""
+    x, real = jnp.asarray(smoothed(posed)), problem.real
+    first = (jnp.diff(x, axis=0) - problem.rates) * (real[1:] * real[:-1])[:, None]
     return first, (x[2:] - 2 * x[1:-1] + x[:-2]) * (real[2:] * real[1:-1] * real[:-2])[:, None]
 
 
-def smoothed(posed: Posed) -> Float[Array, "time 75"]:
+def smoothed(posed: Posed) -> Float[Array | np.ndarray, "time 75"]:
     """Coordinates whose changes smoothness is about; a small turn changes a matrix by √2 of its angle."""
     time = len(posed.root)
+    xp = np if isinstance(posed.root, np.ndarray) else jnp
     chord = posed.root_rotation.reshape(time, 9) / np.sqrt(2)
-    return jnp.concatenate([chord, posed.tangents.reshape(time, TURNS), posed.root], axis=1)
+    return xp.concatenate([chord, posed.tangents.reshape(time, TURNS), posed.root], axis=1)
 
 
 def smooth_weights(weights: Weights) -> tuple[Array, Array]:
@@ -200,7 +228,7 @@ def smooth_weights(weights: Weights) -> tuple[Array, Array]:
     spread = lambda three: jnp.repeat(  # noqa: E731
         jnp.stack([jnp.asarray(value, jnp.float32) for value in three]),
         np.array([9, TURNS, 3]),
-        total_repeat_length=9 + TURNS + 3,
+        total_repeat_length=RATES,
     )
     return spread(rates), spread(changes)
 
@@ -218,7 +246,7 @@ def residuals(
     flat = posed.tangents.reshape(len(points), TURNS)
     beyond = flat - flat.clip(prior.low[None], prior.high[None])
     real = jnp.sqrt(problem.real)[:, None]
-    rates, changes = changes_of(smoothed(posed), problem.real)
+    rates, changes = changes_of(posed, problem)
     rate_weight, change_weight = smooth_weights(weights)
     halved = lambda square, scale: jax.lax.rsqrt(1 + square / scale)  # noqa: E731
     return {

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 from scipy.spatial.transform import Rotation
 
 from lift2to3.body import BODY_JOINTS
 from lift2to3.conventions import MODEL_FPS
-from lift2to3.fit.smplify_problem import SHAPES, Posed, PosePrior, Problem, Weights, points_of
+from lift2to3.fit.smplify_problem import SHAPES, Posed, PosePrior, of_numpy
 from lift2to3.fit.smplify_solver import solve
 from lift2to3.fit.smplify_terms import (
     SeenClip,
@@ -22,8 +21,7 @@ from lift2to3.fit.smplify_terms import (
     weights_at,
     window_problem,
 )
-from lift2to3.fit.smplify_windows import Poses, joined, resampled, window_starts
-from lift2to3.geometry.cameras import ray_directions
+from lift2to3.fit.smplify_windows import Poses, even_starts, joined, points_at, poses_at_rate
 from lift2to3.skeletons import INDEX
 
 _HEADINGS: Final = 4
@@ -37,8 +35,6 @@ _WORLD_FROM_BODY: Final = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 _SEAM_M: Final = 0.1  # two windows' coarse poses of one frame that differ so much cost as one deviation
 _SETTLED: Final = 1e-3
 
-points_at = jax.jit(points_of)
-
 
 def search(
     clip: SeenClip, bones: Float[np.ndarray, "38 3"], prior: PosePrior, config: SmplifyConfig
@@ -48,7 +44,7 @@ def search(
     Every window may face anywhere. Of all sequences of headings the one is kept whose windows' energies
     and seams sum to least; the shape is the mean over its windows.
     """
-    starts = window_starts(len(clip.n), config)
+    starts = even_starts(len(clip.n), config.window_frames, config.overlap_frames)
     found: list[Posed] = []
     energies, seams = [], []
     before = np.zeros(0)
@@ -76,13 +72,11 @@ def common_shape(
     config: SmplifyConfig,
 ) -> Float[np.ndarray, " shapes"]:
     """The shape of a start's bones that explains the keypoints, the mean over the clip's windows."""
-    starts = window_starts(len(clip.n), config)
+    starts = even_starts(len(clip.n), config.window_frames, config.overlap_frames)
     shapes = []
     for start in starts.tolist():
         index = _coarse_index(start, config)
-        within = index.clip(0, len(clip.n) - 1)
-        begin = Poses(*(part[within] for part in poses)).with_shape(np.zeros(len(SHAPES)))
-        begin = Posed(*(part[None] for part in begin))
+        begin = Posed(*(part[None] for part in poses.at(index, np.zeros(len(SHAPES)))))
         posed, _ = _coarse(clip, index, begin, bones, prior, config, started=True)
         shapes.append(np.asarray(posed.shape[0], float))
     return np.average(shapes, axis=0, weights=np.minimum(len(clip.n) - starts, config.window_frames))
@@ -106,8 +100,13 @@ def _coarse(
     standing = clip.standing[index.clip(0, len(clip.n) - 1)]
     problem = window_problem(clip, index, standing, bones, shape_precision(config, started), config)
     weights = weights_at(config, MODEL_FPS / config.coarse_stride, config.coarse_robust)
-    posed, energy = _solve_headings(begin, problem, prior, weights, config.coarse_iterations)
-    return jax.device_get(posed), np.asarray(energy, float)
+    found = [
+        solve(one, problem, prior, weights, config.coarse_iterations, _SETTLED)[:2] for one in _each(begin)
+    ]
+    posed = [jax.device_get(one) for one, _ in found]
+    return of_numpy(Posed, *map(np.stack, zip(*posed, strict=True))), np.array(
+        [energy for _, energy in found]
+    )
 
 
 def _each(posed: Posed) -> list[Posed]:
@@ -118,14 +117,14 @@ def _each(posed: Posed) -> list[Posed]:
 def _full_rate(posed: Posed, config: SmplifyConfig) -> Poses:
     """Every frame of a window's coarse solution."""
     poses = Poses(*(np.asarray(part, float) for part in posed[:3]))
-    return resampled(poses, MODEL_FPS / config.coarse_stride, MODEL_FPS, config.window_frames)
+    return poses_at_rate(poses, MODEL_FPS / config.coarse_stride, MODEL_FPS, config.window_frames)
 
 
 def _points(
     posed: Posed, bones: Float[np.ndarray, "38 3"], prior: PosePrior, config: SmplifyConfig
 ) -> Float[np.ndarray, "window 38 3"]:
-    whole = _full_rate(posed, config).with_shape(np.asarray(posed.shape))
-    return np.asarray(points_at(whole, prior, jnp.asarray(bones, jnp.float32)))
+    whole = of_numpy(Posed, *_full_rate(posed, config), np.asarray(posed.shape))
+    return points_at(whole, np.asarray(prior.mean_rotations, float), bones)
 
 
 def first_poses(clip: SeenClip, index: Int[np.ndarray, " time"]) -> Posed:
@@ -142,8 +141,9 @@ def first_poses(clip: SeenClip, index: Int[np.ndarray, " time"]) -> Posed:
     total = weight.sum(1)
     middle = (clip.n * weight[..., None]).sum(1) / np.where(total > 0, total, 1.0)[:, None]
     middle = bridged(middle, total > 0)[within]
-    rays = np.asarray(ray_directions(clip.view, jnp.asarray(middle, jnp.float32)), float)
-    root = np.asarray(clip.view.centre, float) + clip.depth_m[within, None] * rays
+    axes, translation = (np.asarray(part, float) for part in clip.view)
+    rays = np.concatenate([middle, np.ones_like(middle[:, :1])], axis=1) @ axes  # of depth 1
+    root = -translation @ axes + clip.depth_m[within, None] * rays
     away = root[:, :2].mean(0)  # the camera stands over the frame's origin
     facing = np.arctan2(-away[0], away[1])  # from -y, which the upright body faces
     yaws = facing + np.arange(_HEADINGS) * 2 * np.pi / _HEADINGS
@@ -155,17 +155,7 @@ def first_poses(clip: SeenClip, index: Int[np.ndarray, " time"]) -> Posed:
         np.broadcast_to(root, (_HEADINGS, time, 3)),
         np.zeros((_HEADINGS, len(SHAPES))),
     )
-    return Posed(*(jnp.asarray(part, jnp.float32) for part in parts))
-
-
-@jax.jit
-def _solve_headings(
-    posed: Posed, problem: Problem, prior: PosePrior, weights: Weights, iterations: int | Array
-) -> tuple[Posed, Array]:
-    """All headings at once; of the problem they share everything."""
-    alone = lambda posed: solve(posed, problem, prior, weights, iterations, _SETTLED)  # noqa: E731
-    solved, energy, _ = jax.vmap(alone)(posed)
-    return solved, energy
+    return of_numpy(Posed, *parts)
 
 
 def _seam_costs(

@@ -1,9 +1,9 @@
-"""Levenberg–Marquardt over a window of frames: the solver of `smplify`.
+"""Levenberg–Marquardt over a window of frames: the solver of `fit_body` and of the refinement.
 
 A frame is coupled to the next two by smoothness and by feet that stay where they stand, so the normal
 equations are a band of blocks, with a border for the bones. They are solved exactly, by Cholesky from frame
-to frame. Image points leave depth to the neighbouring frames, a coupling under which conjugate gradients, as
-in `pose_solver`, need many rounds; general solvers (SciPy's, optimistix's) know nothing of the blocks.
+to frame. Image points leave depth to the neighbouring frames, a coupling under which conjugate gradients
+need many rounds; general solvers (SciPy's, optimistix's) know nothing of the blocks.
 
 A Cholesky factor is inverted along with its making: on CPUs JAX hands triangular solves to a BLAS that splits
 each of these small ones among threads, which costs many times the work where cores are shared.
@@ -15,9 +15,9 @@ from typing import Any, Final, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
-from lift2to3.fit.smplify_linear import Linear, jacobian_of, linearise
+from lift2to3.fit.smplify_linear import Linear, linearise
 from lift2to3.fit.smplify_problem import UNKNOWNS, Posed, PosePrior, Problem, Weights, stepped
 
 _LARGE: Final = 1e15  # over any variance of an unknown
@@ -33,16 +33,6 @@ class _Factor(NamedTuple):
     inverse: Float[Array, "time n n"]
     one_before: Float[Array, "time n n"]
     two_before: Float[Array, "time n n"]
-
-
-class _Progress(NamedTuple):
-    """The best so far, the problem around it, Levenberg's damping, steps taken, small ones in a row."""
-
-    posed: Posed
-    linear: Linear
-    damping: Float[Array, ""]
-    count: Int[Array, ""]
-    small: Int[Array, ""]
 
 
 # --- the normal equations
@@ -111,16 +101,29 @@ def _solve(linear: Linear, damping: Array) -> tuple[Array, Array]:
     return free - jnp.einsum("tnk,k->tn", by_shape, shape_step), shape_step
 
 
+linearised = jax.jit(linearise)
+"""One program for each number of frames, which every step of every solve shares."""
+
+
 @jax.jit
+def _tried(posed: Posed, linear: Linear, damping: Array) -> Posed:
+    """The poses one damped step further."""
+    return stepped(posed, *_solve(linear, damping))
+
+
 def solve(
     posed: Posed,
     problem: Problem,
     prior: PosePrior,
     weights: Weights,
-    iterations: int | Array,
-    settled: float | Array = 1e-4,
-) -> tuple[Posed, Float[Array, ""], Int[Array, ""]]:
+    iterations: int,
+    settled: float = 1e-4,
+    small_steps: int = 2,
+) -> tuple[Posed, float, int]:
     """Poses of least energy from where they start; a step that does not lower it is not taken.
+
+    The loop runs on the host: compiled whole, it would hold a second `linearise`, and take three times as
+    long to compile for no gain in speed.
 
     Args:
         posed: the start.
@@ -128,38 +131,41 @@ def solve(
         prior: of poses.
         weights: the rest of the energy.
         iterations: steps tried, at most.
-        settled: two steps in a row that lower the energy by less than this share are the last.
+        settled: share of the energy; a step that lowers it by less is a small one.
+        small_steps: so many of them in a row are the last.
 
     Returns:
-        The poses, their energy, and how many steps were tried.
+        The poses, their energy (half the residuals' sum of squares), and how many steps were tried.
     """
-
-    def iterate(state: _Progress) -> _Progress:
-        tried = stepped(state.posed, *_solve(state.linear, state.damping))
-        linear = linearise(tried, problem, prior, weights)
-        better = linear.energy < state.linear.energy
-        little = better & (linear.energy > (1 - settled) * state.linear.energy)
-        damping = jnp.where(better, state.damping / 5, state.damping * 5).clip(1e-6, 1e6)
-        small = jnp.where(better, jnp.where(little, state.small + 1, 0), state.small)
-        count = state.count + 1
-        new = _Progress(tried, linear, damping, count, small)
-        old = state._replace(damping=damping, count=count)
-        return jax.tree.map(lambda a, b: jnp.where(better, a, b), new, old)
-
-    zero = jnp.zeros((), jnp.int32)
-    begin = _Progress(posed, linearise(posed, problem, prior, weights), jnp.full((), 1e-2), zero, zero)
-    end = jax.lax.while_loop(lambda state: (state.count < iterations) & (state.small < 2), iterate, begin)
-    return end.posed, end.linear.energy, end.count
+    known = jax.device_put((problem, prior, weights))
+    posed = jax.device_put(posed)
+    linear = linearised(posed, *known)
+    energy, damping, small, count = float(linear.energy), 1e-2, 0, 0
+    while count < iterations and small < small_steps:
+        count += 1
+        tried = _tried(posed, linear, jnp.float32(damping))
+        linear_there = linearised(tried, *known)
+        lower = float(linear_there.energy)
+        if not lower < energy:  # nor where it is no number
+            damping = min(5 * damping, 1e6)
+            continue
+        small = small + 1 if lower > (1 - settled) * energy else 0
+        posed, linear, energy, damping = tried, linear_there, lower, max(damping / 5, 1e-6)
+    return posed, energy, count
 
 
-@jax.jit
 def spread_of(posed: Posed, problem: Problem, prior: PosePrior, weights: Weights) -> Float[Array, "time 38"]:
     """Standard deviation of each point, metres, by the energy's Gaussian approximation (Laplace's).
 
     It is that of so many draws, to about 3 %. Draws are one substitution, which single precision bears; the
     recursion for the inverse's own blocks it does not, where a person is long unseen.
     """
-    linear = linearise(posed, problem, prior, weights)
+    known = jax.device_put((problem, prior, weights))
+    return _drawn_spread(linearised(posed, *known))
+
+
+@jax.jit
+def _drawn_spread(linear: Linear) -> Float[Array, "time 38"]:
     factor = _factorise(linear, jnp.zeros(()))
     by_shape = _back(factor, _forth(factor, linear.border))
     corner = linear.corner - jnp.einsum("tnk,tnl->kl", linear.border, by_shape)
@@ -167,7 +173,6 @@ def spread_of(posed: Posed, problem: Problem, prior: PosePrior, weights: Weights
     shape = _inverse_cholesky(corner).T @ jax.random.normal(of_shape, (len(corner), _DRAWS))
     free = _back(factor, jax.random.normal(of_poses, (*linear.gradient.shape, _DRAWS)))
     free -= jnp.einsum("tnk,ks->tns", by_shape, shape)
-    _, jacobian = jacobian_of(posed, prior, problem.rest_offsets)
-    moved = jnp.einsum("tpin,tns->tpis", jacobian[..., :UNKNOWNS], free)
-    moved += jnp.einsum("tpik,ks->tpis", jacobian[..., UNKNOWNS:], shape)
+    moved = jnp.einsum("tpin,tns->tpis", linear.jacobian[..., :UNKNOWNS], free)
+    moved += jnp.einsum("tpik,ks->tpis", linear.jacobian[..., UNKNOWNS:], shape)
     return jnp.sqrt((moved**2).sum(-2).mean(-1))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Final, NamedTuple
 
-import jax.numpy as jnp
+import jax
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 from scipy.ndimage import gaussian_filter1d, median_filter
 
 from lift2to3.contact import CONTACT_POINTS, CONTACT_ROWS, ContactConfig, hysteresis
 from lift2to3.conventions import MODEL_FPS
-from lift2to3.fit.body_prior import load_body_prior
-from lift2to3.fit.smplify_problem import SHAPES, PosePrior, Problem, Weights
+from lift2to3.fit.smplify_problem import RATES, SHAPES, PosePrior, Problem, Weights, learned_prior, of_numpy
+from lift2to3.fit.smplify_windows import OVERLAP_FRAMES, WINDOW_FRAMES
 from lift2to3.geometry.cameras import View
 from lift2to3.geometry.ground import depth_from_size, foot_depths
 from lift2to3.skeletons import CANONICAL, INDEX
@@ -21,6 +22,7 @@ from lift2to3.skeletons import CANONICAL, INDEX
 _SIZE_FACTOR: Final = 1.35  # a foot's ray that meets the floor so many times off what size says is no foot's
 _STANDS_WITH: Final = {"heel": ("heel", "ankle"), "big_toe": ("big_toe", "small_toe", "foot")}
 """A contact point's kind → points that stand while it does; the first that was ever seen tells."""
+_FEW_LENGTHS: Final = 512  # frames: what is compiled serves clips up to the next multiple
 _SMOOTH_FRAMES: Final = 3.0  # deviation of the Gaussian under which a foot's speed in the picture is told
 
 
@@ -81,8 +83,8 @@ class SmplifyConfig:
     start_share: float = 0.02
     static_m_per_s: float = 0.25
     contact: ContactConfig = ContactConfig(0.06, 0.3, 0.1, 0.5)
-    window_frames: int = 120
-    overlap_frames: int = 20
+    window_frames: int = WINDOW_FRAMES
+    overlap_frames: int = OVERLAP_FRAMES
     coarse_stride: int = 4
     coarse_iterations: int = 30
     iterations: int = 20
@@ -144,13 +146,20 @@ def bridged(values: Float[np.ndarray, "time *rest"], known: Bool[np.ndarray, " t
     return np.stack(filled, axis=1).reshape(values.shape)
 
 
+@jax.jit
+def _depths(view: View, n: Array, seen: Array) -> tuple[Array, Array, Array, Array]:
+    return *depth_from_size(n, seen), *foot_depths(view, n, seen)
+
+
 def _guessed_depths(
     view: View, n: Float[np.ndarray, "time 38 2"], seen: Bool[np.ndarray, "time 38"]
 ) -> Float[np.ndarray, " time"]:
     """By the body's apparent size, corrected by what the clip's feet on the floor say of this body."""
-    image, mask = jnp.asarray(n, jnp.float32), jnp.asarray(seen)
-    size, sized = (np.asarray(part, float) for part in depth_from_size(image, mask))
-    feet, usable = (np.asarray(part) for part in foot_depths(view, image, mask))
+    frames = -len(n) % _FEW_LENGTHS + len(n)
+    image, mask = np.zeros((frames, *n.shape[1:]), np.float32), np.zeros((frames, n.shape[1]), bool)
+    image[: len(n)], mask[: len(n)] = n, seen
+    size, sized, feet, usable = (np.asarray(part)[: len(n)] for part in _depths(view, image, mask))
+    size = size.astype(float)
     feet = np.where(usable, feet, np.inf).min(1)
     sized = sized > 0
     hit = np.isfinite(feet)
@@ -187,12 +196,7 @@ def _standing_in_picture(
 
 def pose_prior(config: SmplifyConfig) -> PosePrior:
     """The learned Gaussian, as firm as the configuration has it."""
-    learned = load_body_prior()
-    covariance = learned.tangent_covariance.astype(float)
-    covariance = covariance + config.pose_floor_rad**2 * np.eye(len(covariance))
-    factor = np.linalg.cholesky(config.pose * np.linalg.inv(covariance)).T
-    parts = (learned.mean_rotations, learned.tangent_mean, factor, learned.tangent_low, learned.tangent_high)
-    return PosePrior(*(jnp.asarray(part, jnp.float32) for part in parts))
+    return learned_prior(config.pose, config.pose_floor_rad)
 
 
 def weights_at(config: SmplifyConfig, fps: float, robust: float) -> Weights:
@@ -237,6 +241,6 @@ def window_problem(
     mask = real[:, None].astype(float)
     parts = (
         bones, clip.n[within], seen_weight * mask, clip.targets[within], clip.target_weight[within] * mask,
-        on_floor, planted, real, precision,
+        on_floor, planted, np.zeros((len(planted), RATES)), real, precision,
     )  # fmt: skip
-    return Problem(clip.view, *(jnp.asarray(part, jnp.float32) for part in parts))
+    return of_numpy(functools.partial(Problem, clip.view), *parts)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.spatial.transform import Rotation
 
-from lift2to3.fit.smplify_problem import Posed
-from lift2to3.fit.smplify_terms import SmplifyConfig
+from lift2to3.body import pose_body
+from lift2to3.fit.smplify_problem import Posed, of_numpy, rest_offsets
 from lift2to3.resample import resample_points
+
+WINDOW_FRAMES: Final = 120
+OVERLAP_FRAMES: Final = 20
 
 
 class Poses(NamedTuple):
@@ -20,16 +23,46 @@ class Poses(NamedTuple):
     root_rotation: Float[np.ndarray, "time 3 3"]
     root: Float[np.ndarray, "time 3"]
 
-    def with_shape(self, shape: Float[np.ndarray, " shapes"]) -> Posed:
-        """What the solver starts from."""
-        return Posed(*(jnp.asarray(part, jnp.float32) for part in (*self, shape)))
+    def at(self, index: Int[np.ndarray, " new"], shape: Float[np.ndarray, " shapes"]) -> Posed:
+        """What the solver starts from in some frames; the last frame stands still past the clip's end."""
+        within = index.clip(0, len(self.root) - 1)
+        return of_numpy(Posed, *(part[within] for part in self), shape)
 
 
-def window_starts(frames: int, config: SmplifyConfig) -> Int[np.ndarray, " windows"]:
+def poses_of(
+    rotations: Float[np.ndarray, "time 22 3 3"],
+    root: Float[np.ndarray, "time 3"],
+    mean_rotations: Float[np.ndarray, "21 3 3"],
+) -> Poses:
+    """A `BodyMotion`'s rotations as tangents at the prior's mean pose."""
+    relative = mean_rotations.swapaxes(-1, -2) @ rotations[:, 1:]
+    tangents = Rotation.from_matrix(relative.reshape(-1, 3, 3)).as_rotvec().reshape(relative.shape[:3])
+    return Poses(tangents, rotations[:, 0], root)
+
+
+def rotations_of(
+    poses: Poses, mean_rotations: Float[np.ndarray, "21 3 3"]
+) -> Float[np.ndarray, "time 22 3 3"]:
+    """The inverse of `poses_of`."""
+    relative = Rotation.from_rotvec(poses.tangents.reshape(-1, 3)).as_matrix()
+    local = mean_rotations @ relative.reshape(*poses.tangents.shape, 3)
+    return np.concatenate([poses.root_rotation[:, None], local], axis=1)
+
+
+def points_at(
+    posed: Posed, mean_rotations: Float[np.ndarray, "21 3 3"], bones: Float[np.ndarray, "38 3"]
+) -> Float[np.ndarray, "time 38 3"]:
+    """The canonical points in the world, metres; of what the solver found, and nothing is compiled."""
+    *parts, shape = (np.asarray(part, float) for part in posed)
+    poses = Poses(*parts)
+    rotations = rotations_of(poses, mean_rotations)
+    return np.asarray(pose_body(rest_offsets(bones, shape), rotations, poses.root)[1])
+
+
+def even_starts(frames: int, window: int, overlap: int) -> Int[np.ndarray, " windows"]:
     """First frames of windows that cover a clip evenly, each overlapping the next."""
-    hop = config.window_frames - config.overlap_frames
-    count = max(1, int(np.ceil((frames - config.overlap_frames) / hop)))
-    return np.round(np.linspace(0, max(frames - config.window_frames, 0), count)).astype(int)
+    count = max(1, int(np.ceil((frames - overlap) / (window - overlap))))
+    return np.round(np.linspace(0, max(frames - window, 0), count)).astype(int)
 
 
 def joined(parts: list[Poses], starts: Int[np.ndarray, " windows"], frames: int) -> Poses:
@@ -60,7 +93,7 @@ def nearest_rotations(matrices: Float[np.ndarray, "*batch 3 3"]) -> Float[np.nda
     return u @ vt
 
 
-def resampled(poses: Poses, fps: float, target_fps: float, frames: int) -> Poses:
+def poses_at_rate(poses: Poses, fps: float, target_fps: float, frames: int) -> Poses:
     """Poses at another rate, so many frames of them."""
     parts = Poses(*(resample_points(part, fps, target_fps, frames) for part in poses))
     return parts._replace(root_rotation=nearest_rotations(parts.root_rotation))

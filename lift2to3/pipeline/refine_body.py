@@ -19,15 +19,14 @@ from typing import Final, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy.spatial.transform import Rotation
 
 from lift2to3.contact import CONTACT_ROWS, contact_labels
 from lift2to3.conventions import MODEL_FPS
 from lift2to3.disk_cache import use_disk_cache
 from lift2to3.fit.body_prior import load_body_prior
 from lift2to3.fit.fit_body import fit_body
-from lift2to3.fit.smplify_problem import SHAPES, Posed, rest_offsets
-from lift2to3.fit.smplify_search import common_shape, points_at, search
+from lift2to3.fit.smplify_problem import SHAPES, Posed, PosePrior, rest_offsets
+from lift2to3.fit.smplify_search import common_shape, search
 from lift2to3.fit.smplify_solver import solve, spread_of
 from lift2to3.fit.smplify_terms import (
     SeenClip,
@@ -38,7 +37,16 @@ from lift2to3.fit.smplify_terms import (
     weights_at,
     window_problem,
 )
-from lift2to3.fit.smplify_windows import Poses, fade_in, nearest_rotations, resampled, window_starts
+from lift2to3.fit.smplify_windows import (
+    Poses,
+    even_starts,
+    fade_in,
+    nearest_rotations,
+    points_at,
+    poses_at_rate,
+    poses_of,
+    rotations_of,
+)
 from lift2to3.geometry.cameras import Camera, View
 from lift2to3.keypoints import Keypoints
 from lift2to3.models.multiview import MultiViewConfig
@@ -146,11 +154,10 @@ def _from_motion(motion: Motion, seen: CanonicalClip, clip: SeenClip, config: Sm
     turn, origin = np.asarray(seen.frame.world_from_frame, float), np.asarray(seen.frame.origin_world, float)
     motion = motion._replace(joints_world=(motion.joints_world.astype(float) - origin) @ turn)
     body, count, prior = fit_body(motion), len(clip.n), _prior(config)
-    rotations, bones = body.rotations.astype(float), body.rest_offsets.astype(float)
-    turns = np.asarray(prior.mean_rotations, float).swapaxes(-1, -2) @ rotations[:, 1:]
-    tangents = Rotation.from_matrix(turns.reshape(-1, 3, 3)).as_rotvec().reshape(turns.shape[:3])
-    poses = Poses(tangents, rotations[:, 0], body.root_translation.astype(float))
-    poses = resampled(poses, body.fps, MODEL_FPS, count)
+    root, rotations, bones = (
+        x.astype(float) for x in (body.root_translation, body.rotations, body.rest_offsets)
+    )
+    poses = poses_at_rate(poses_of(rotations, root, _mean(prior)), body.fps, MODEL_FPS, count)
     points = np.where(motion.valid[..., None], motion.joints_world, body.posed()[1])
     weight = motion.valid / (config.start_m**2 + np.nan_to_num(motion.spread) ** 2)
     targets, weight = (resample_points(part, body.fps, MODEL_FPS, count) for part in (points, weight))
@@ -163,29 +170,28 @@ def _solve(
 ) -> _Solved:
     """Window by window at full rate. The bones are unknowns where one window is the whole clip."""
     clip, poses, bones, shape = start
-    starts = window_starts(len(clip.n), config)
+    starts = even_starts(len(clip.n), config.window_frames, config.overlap_frames)
     if len(starts) > 1:
-        bones, shape = _bones(bones, shape), np.zeros(len(SHAPES))
+        bones, shape = np.asarray(rest_offsets(bones, shape)), np.zeros(len(SHAPES))
         precision = np.full(len(SHAPES), _FIXED)
     whole = Poses(*(np.zeros((len(clip.n), *part.shape[1:])) for part in poses))
     points, spread = np.zeros((*clip.n.shape[:2], 3)), np.zeros(clip.n.shape[:2])
     solved = 0  # frames so far
     for done, first in enumerate(starts.tolist(), 1):
         index = first + np.arange(config.window_frames)
-        posed = Poses(*(part[index.clip(0, len(clip.n) - 1)] for part in poses)).with_shape(shape)
         met = _meeting(clip, points, first, solved)
-        posed, *found = _rounds(met, index, posed, bones, precision, config)
+        posed, *found = _rounds(met, index, poses.at(index, shape), bones, precision, config)
         for all_of_it, piece in zip((*whole, points, spread), (*posed[:3], *found), strict=True):
             fade_in(all_of_it, np.asarray(piece, float), first, solved)
         solved = first + config.window_frames
         if progress is not None:
             progress(done, len(starts))
     whole = whole._replace(root_rotation=nearest_rotations(whole.root_rotation))
-    return _Solved(whole, _bones(bones, posed.shape), spread)
+    return _Solved(whole, np.asarray(rest_offsets(bones, np.asarray(posed.shape, float))), spread)
 
 
-def _bones(base: np.ndarray, shape: np.ndarray | Array) -> Float[np.ndarray, "38 3"]:
-    return np.array(rest_offsets(*(jnp.asarray(each, jnp.float32) for each in (base, shape))), float)
+def _mean(prior: PosePrior) -> Float[np.ndarray, "21 3 3"]:
+    return np.asarray(prior.mean_rotations, float)
 
 
 def _rounds(
@@ -195,16 +201,15 @@ def _rounds(
     bones: np.ndarray,
     precision: np.ndarray,
     config: SmplifyConfig,
-) -> tuple[Posed, Array, Array]:
+) -> tuple[Posed, np.ndarray, Array]:
     """A window's poses, its points and their spread; contacts are told anew in each round."""
     weights, prior = weights_at(config, MODEL_FPS, config.robust), _prior(config)
     standing = clip.standing[index.clip(0, len(clip.n) - 1)]
-    base = jnp.asarray(bones, jnp.float32)
     for _ in range(config.rounds):
         problem = window_problem(clip, index, standing, bones, precision, config)
         posed, _, _ = solve(posed, problem, prior, weights, config.iterations)
-        points = points_at(posed, prior, base)
-        standing = contact_labels(np.asarray(points, float)[:, CONTACT_ROWS], MODEL_FPS, config.contact)
+        points = points_at(posed, _mean(prior), bones)
+        standing = contact_labels(points[:, CONTACT_ROWS], MODEL_FPS, config.contact)
     return posed, points, spread_of(posed, problem, prior, weights)
 
 
@@ -220,11 +225,9 @@ def _as_body(solved: _Solved, seen: CanonicalClip, keypoints: Keypoints) -> Body
     """In the user's world and at the user's rate; frames that no keypoint supports are not valid."""
     turn, origin = np.asarray(seen.frame.world_from_frame, float), np.asarray(seen.frame.origin_world, float)
     poses = Poses(*map(smoothed, solved.poses))
-    poses = resampled(poses, MODEL_FPS, keypoints.fps, len(keypoints.xy_px))
-    mean = load_body_prior().mean_rotations.astype(float)
-    local = mean @ Rotation.from_rotvec(poses.tangents.reshape(-1, 3)).as_matrix().reshape(-1, *mean.shape)
-    rotations = np.concatenate([(turn @ poses.root_rotation)[:, None], local], axis=1)
-    root = poses.root @ turn.T + origin
+    poses = poses_at_rate(poses, MODEL_FPS, keypoints.fps, len(keypoints.xy_px))
+    poses = poses._replace(root_rotation=turn @ poses.root_rotation, root=poses.root @ turn.T + origin)
+    rotations, root = rotations_of(poses, load_body_prior().mean_rotations.astype(float)), poses.root
     valid = supported(keypoints.confidence, keypoints.fps)
     root, rotations, bones = (x.astype(np.float32) for x in (root, rotations, solved.bones))
     return BodyMotion(root, rotations, bones, keypoints.fps, valid)
