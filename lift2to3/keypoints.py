@@ -49,7 +49,7 @@ class Keypoints(NamedTuple):
         """One line; so are the other records'."""
         unseen = np.asarray(self.confidence) <= 0
         missing = 100 * np.count_nonzero(unseen) / max(unseen.size, 1)
-        length = clip_length(len(self.xy_px), self.fps)
+        length = clip_length(self.xy_px, self.fps)
         return f"Keypoints({length}, {self.skeleton.name}, {missing:.0f} % missing)"
 
     def _repr_html_(self) -> str:

@@ -71,7 +71,7 @@ class Motion(NamedTuple):
         """One line."""
         points = np.shape(self.joints_world)[1:2] or (0,)
         said = f", {len(self.warnings)} warnings" if self.warnings else ""
-        return f"Motion({clip_length(len(self.joints_world), self.fps)}, {points[0]} points{said})"
+        return f"Motion({clip_length(self.joints_world, self.fps)}, {points[0]} points{said})"
 
     def _repr_html_(self) -> str:
         return as_html(repr(self), self.warnings)
@@ -137,7 +137,7 @@ class BodyMotion(NamedTuple):
 
     def __repr__(self) -> str:
         """One line."""
-        return f"BodyMotion({clip_length(len(self.rotations), self.fps)})"
+        return f"BodyMotion({clip_length(self.rotations, self.fps)})"
 
     def _repr_html_(self) -> str:
         return as_html(repr(self))

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 
 @contextmanager
 def gathered_warnings() -> Iterator[list[str]]:
@@ -25,8 +27,9 @@ def gathered_warnings() -> Iterator[list[str]]:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
-def clip_length(frames: int, fps: float) -> str:
-    """In frames and seconds, as records' lines tell it."""
+def clip_length(values: np.ndarray, fps: float) -> str:
+    """Of an array over time: frames and seconds, as records' lines tell it."""
+    frames = (np.shape(values) or (0,))[0]
     return f"{frames} frames, {frames / fps if fps else float('nan'):.1f} s at {fps:.6g} fps"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from moving_body import moving_body
 
 import lift2to3
 from lift2to3 import cli
@@ -39,12 +40,13 @@ class StandIn:
     def lift(self, keypoints: Keypoints, camera: Camera, **options: Any) -> Motion:
         options.pop("progress")(1, 1)
         self.calls[-1].update(options)
-        warnings.warn("the guess is rough", stacklevel=1)
+        warnings.warn("the guess is rough", stacklevel=1)  # as a lifter does; the command reads the motion's
         truth = load_demo_clip()[2] + [0.01, 0.0, 0.0]
         shape = truth.shape[:2]
         return Motion(
-            truth.astype(np.float32), CANONICAL, keypoints.fps, np.ones(shape, bool), np.full(shape, 0.03)
-        )
+            truth.astype(np.float32), CANONICAL, keypoints.fps, np.ones(shape, bool), np.full(shape, 0.03),
+            warnings=("the guess is rough",),
+        )  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +86,8 @@ def test_lift_writes_motion_and_picture_and_sums_up(
     assert sorted(file.name for file in out.iterdir()) == ["motion.npz", "motion.png", "report.html"]
     motion = load_motion(out / "motion.npz")
     assert motion.joint_names == CANONICAL
-    assert calls == [{"weights": "small", "steps": None, "samples": 2, "seed": 3, "feet": False}]
+    how = {"steps": None, "samples": 2, "seed": 3, "feet": False, "refine": False, "force": False}
+    assert calls == [{"weights": "small", **how}]
     said = capsys.readouterr().out
     for words in (
         "path walked",
@@ -100,23 +103,22 @@ def test_lift_writes_motion_and_picture_and_sums_up(
     assert len(said.splitlines()) < 24  # one screen
 
 
-def test_refine_goes_on_from_the_lifted_motion(
-    tmp_path: Path, inputs: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+def test_a_body_that_was_found_is_written_and_an_older_one_goes(
+    tmp_path: Path, inputs: tuple[str, str], calls: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    starts = []
+    arguments = ["lift", inputs[0], "--camera", inputs[1], "--out", str(tmp_path / "out")]
+    body, lift = moving_body(load_demo_clip()[2].shape[0]), StandIn.lift
 
-    def refined(self: Any, keypoints: Any, camera: Any, start: Motion, progress: Any) -> Motion:
-        starts.append(start)
-        progress(1, 2)
-        return start._replace(joints_world=start.joints_world + 1)
+    def refined(self: StandIn, keypoints: Keypoints, camera: Camera, **options: Any) -> Motion:
+        lift(self, keypoints, camera, **options)
+        return body._replace(fps=keypoints.fps).motion()
 
-    monkeypatch.setattr("lift2to3.pipeline.refine_body.Smplify.lift", refined)
-    folders = [str(tmp_path / name) for name in ("plain", "refined")]
-    for folder, flags in zip(folders, ([], ["--refine"]), strict=True):
-        assert cli.main(["lift", inputs[0], "--camera", inputs[1], "--out", folder, *flags]) == 0
-    plain, refined_motion = (load_motion(Path(folder) / "motion.npz").joints_world for folder in folders)
-    assert len(starts) == 1
-    np.testing.assert_allclose(refined_motion, plain + 1, atol=1e-6)
+    monkeypatch.setattr(StandIn, "lift", refined)
+    assert cli.main([*arguments, "--refine"]) == 0
+    assert calls[-1]["refine"] and (tmp_path / "out" / "body.npz").is_file()
+    monkeypatch.setattr(StandIn, "lift", lift)
+    assert cli.main(arguments) == 0
+    assert not (tmp_path / "out" / "body.npz").exists(), "it was the motion's before this one"
 
 
 def test_unstated_things_are_said(
@@ -278,7 +280,7 @@ def test_folder_problems_are_found_before_lifting(
     def refuse(**_: Any) -> None:
         raise PermissionError(13, "Permission denied")  # root, who may run the tests, is never refused
 
-    monkeypatch.setattr(cli.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
     assert "cannot write there (Permission denied)" in error_of(capsys, *arguments, str(tmp_path / "locked"))
     assert "cannot write there" in error_of(capsys, "demo", "--out", str(tmp_path / "locked"))
     assert calls == []

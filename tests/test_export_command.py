@@ -128,7 +128,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_left_alone(
     def refuse(**_: object) -> None:
         raise PermissionError(13, "Permission denied")  # root, who may run the tests, is never refused
 
-    monkeypatch.setattr(cli.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
     out = tmp_path / "locked"
     assert "cannot write there (Permission denied)" in error_of(
         capsys, str(body_file), "--to", "glb", "--out", str(out)

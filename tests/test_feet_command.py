@@ -127,7 +127,7 @@ def test_a_lift_s_points_get_a_body_first(files, walk, tmp_path):
     valid = np.ones(points.shape[:2], bool)
     names = get_skeleton("canonical").joints
     motion = l23.Motion(points, names, FPS, valid, np.zeros(valid.shape, np.float32))
-    path = str(motion.save(tmp_path / "motion.npz"))
+    path = str(motion.save(tmp_path / "lifted.npz"))
     assert (
         cli.main(["feet", path, files["keypoints"], "--camera", files["camera"], "--out", files["out"]]) == 0
     )

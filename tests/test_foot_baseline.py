@@ -16,7 +16,7 @@ from experiments.feet import evaluate as evaluate_feet
 from experiments.feet import ik as foot_ik
 from experiments.feet import measure as measure_feet
 from experiments.feet import scenes
-from lift2to3 import BodyMotion, Camera, Keypoints, Motion, as_keypoints
+from lift2to3 import BodyMotion, Camera, Keypoints, Lifter, Motion, as_keypoints
 from lift2to3.checkpoint import save_weights
 from lift2to3.data.body_rotations import body_motion
 from lift2to3.data.initial_feet import InitialErrorConfig
@@ -222,16 +222,21 @@ def test_cases_are_what_they_are_called(trial):
 def test_lifted_feet_are_what_the_lifter_gives_without_its_last_step(trial, monkeypatch):
     asked = []
 
-    class Stub:
-        def lift(self, keypoints: Keypoints, camera: Camera, feet: bool) -> Motion:
-            asked.append((keypoints, camera, feet))
+    class Stub(Lifter):
+        def __init__(self):
+            pass
+
+        def lift(self, keypoints: Keypoints, camera: Camera, **how: bool) -> Motion:
+            asked.append((keypoints, camera, how))
             points = trial.clip.points_world.astype(np.float32)
             valid = np.ones(points.shape[:2], bool)
             return Motion(points, CANONICAL, 30.0, valid, np.zeros(valid.shape, np.float32))
 
-    monkeypatch.setattr(scenes, "_lifter", Stub)
+    monkeypatch.setattr(Lifter, "from_pretrained", Stub)
+    scenes._lift.cache_clear()
     made = scene(trial, "lifted", "noisy")
-    assert asked == [(made.keypoints, trial.camera, False)]
+    scenes._lift.cache_clear()
+    assert asked == [(made.keypoints, trial.camera, {"feet": False, "force": True})]
     assert evaluate_feet.score(made.initial, made)["n_mpjpe_foot"] < 15, "a body fitted to the true points"
 
 

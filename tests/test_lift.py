@@ -24,7 +24,7 @@ from lift2to3.checkpoint import save_weights
 from lift2to3.models.multiview import LATER_SWITCHES
 from lift2to3.pipeline import canonical_clip
 from lift2to3.pipeline import lift as lift_module
-from lift2to3.pipeline.window_models import compiled
+from lift2to3.pipeline.window_models import compiled, devices_for
 from lift2to3.skeletons import CANONICAL, MIRROR, SKELETONS
 
 STEPS = 2
@@ -206,6 +206,20 @@ def test_the_sampler_is_compiled_once_for_all_clips_lifters_and_cameras(lift, st
     other.lift(film(walk(), elsewhere, "body25"), elsewhere, steps=STEPS)
     assert len(used) == 3 and used[0] is used[1] is used[2]
     assert used[0]._cache_size() == compilations
+
+
+def test_windows_are_spread_over_all_devices(lifter, monkeypatch):
+    assert [devices_for(count) for count in (1, 2, 3, 4, 7, 8, 100)] == [1, 2, 2, 4, 4, 8, 8]
+    keypoints = film(walk(FRAMES * 6), camera())
+    used = []
+    spy = lambda model, devices: used.append(devices) or compiled(model, devices)  # noqa: E731
+    monkeypatch.setattr(lift_module, "compiled", spy)
+    spread = lifter.lift(keypoints, camera(), steps=STEPS)
+    monkeypatch.setattr(lift_module, "devices_for", lambda windows: 1)
+    alone = lifter.lift(keypoints, camera(), steps=STEPS)
+    assert used == [8, 1]
+    assert distance_mm(spread.joints_world, alone.joints_world) < 0.1
+    np.testing.assert_allclose(spread.spread, alone.spread, atol=1e-4)
 
 
 def test_more_steps_are_another_sample_of_the_same_motion(lift, still):

@@ -257,7 +257,13 @@ def test_missing_joints_are_filled_in_and_far_frames_are_not(regressor, still):
 
 
 def test_feet_are_refined_where_the_format_shows_them(regressor, still, monkeypatch):
-    class Refiner:
+    class Refiner(FootRefiner):
+        def __init__(self):
+            pass
+
+        def compile_for(self, frames):
+            return frames
+
         def refine_points(self, motion, observed, camera):
             return motion._replace(spread=np.ones_like(motion.spread))
 
@@ -272,6 +278,9 @@ def test_a_lifter_takes_a_foot_refiner_of_one_s_own(regressor):
     class Refiner(FootRefiner):
         def __init__(self):
             pass
+
+        def compile_for(self, frames):
+            return frames
 
         def refine_points(self, motion, observed, camera):
             return motion._replace(spread=np.full_like(motion.spread, len(observed.n)))

@@ -24,13 +24,6 @@ class View(NamedTuple):
     cam_from_world: Float[Array, "*batch 3 3"]
     translation: Float[Array, "*batch 3"]
 
-    def _repr_html_(self) -> str:
-        return as_html(repr(self))
-
-    def show(self) -> Any:
-        """A picture of it, in a notebook's cell or opened: `lift2to3.report.show.show`."""
-        return show(self)
-
     @property
     def centre(self) -> Float[Array, "*batch 3"]:
         """The camera's position in the world, metres."""
@@ -203,6 +196,13 @@ class Camera:
             f"Camera({width}x{height}, {self.centre[2]:.1f} m over the floor, looking {round(down)}° down, "
             f"{round(wide)}° wide{lens})"
         )
+
+    def _repr_html_(self) -> str:
+        return as_html(repr(self))
+
+    def show(self) -> Any:
+        """A picture of it, in a notebook's cell or opened: `lift2to3.report.show.show`."""
+        return show(self)
 
     @property
     def centre(self) -> np.ndarray:

@@ -232,7 +232,8 @@ class FootRefiner:
         """
         n, confidence, fps = observed.n, observed.confidence, observed.fps
         if views is None:
-            views = View(*(np.repeat(x[None], len(frames), axis=0) for x in (camera.R, camera.t)))  # type: ignore[arg-type]
+            still = (x.astype(np.float32)[None] for x in (camera.R, camera.t))
+            views = View(*(np.repeat(x, len(frames), axis=0) for x in still))  # type: ignore[arg-type]
         rotation, translation = np.asarray(views.cam_from_world), np.asarray(views.translation)
         seen_from = np.einsum("tij,tpj->tpi", rotation, points) + translation[:, None]
         expected = seen_from[..., :2] / np.maximum(seen_from[..., 2:], NEAR_M)

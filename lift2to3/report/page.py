@@ -89,7 +89,9 @@ def report_html(
     clip = {
         "title": title,
         "subtitle": _subtitle(summary, keypoints, camera),
-        "remarks": [*remarks, *summary.warnings, *bone_remarks(lengths)],
+        "remarks": list(
+            dict.fromkeys([*remarks, *motion.warnings, *summary.warnings, *bone_remarks(lengths)])
+        ),
         "facts": _facts(summary),
         "rows": rows,
         "fps": motion.fps,

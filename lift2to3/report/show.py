@@ -47,14 +47,14 @@ def show(
     if notebook:
         from IPython.display import HTML  # type: ignore[import-not-found]  # a notebook has it
 
-        page = html.escape(report_html(motion, keypoints, camera, remarks=motion.warnings))
+        page = html.escape(report_html(motion, keypoints, camera))
         return HTML(
             f'<iframe srcdoc="{page}" width="100%" height="{_PAGE_HEIGHT_PX}" frameborder="0"></iframe>'
         )
     folder = Path(tempfile.mkdtemp(prefix="lift2to3-"))
     if keypoints is None or camera is None:
         path = folder / "motion.html"
-        path.write_text(report_html(motion, keypoints, camera, remarks=motion.warnings), encoding="utf-8")
+        path.write_text(report_html(motion, keypoints, camera), encoding="utf-8")
         return _opened(path)
     from lift2to3.report.figure import draw_motion
 
