@@ -94,7 +94,7 @@ def lift(
 
         check_video(overlay, calibrated, len(observed.xy_px))
     prepare_folder(out, MOTION_FILE, BODY_FILE, PICTURE_FILE, PAGE_FILE, OVERLAY_FILE)
-    motion, written = _lift_and_write(
+    motion, written, _ = _lift_and_write(
         observed, calibrated, out, weights, steps=steps, samples=samples, seed=seed, feet=feet, refine=refine,
         force=force,
     )  # fmt: skip
@@ -123,9 +123,8 @@ def demo(out: Folder = Path("lift2to3_demo"), weights: Weights = "small", seed: 
 
     prepare_folder(out, MOTION_FILE, BODY_FILE, PICTURE_FILE, PAGE_FILE, TEXT_FILE)
     observed, camera, truth = load_demo_clip()
-    start = time.perf_counter()
-    motion, written = _lift_and_write(observed, camera, out, weights, seed=seed)
-    measured = [("lifted in", f"{time.perf_counter() - start:.1f} s, compilation and picture included")]
+    motion, written, seconds = _lift_and_write(observed, camera, out, weights, seed=seed)
+    measured = [("lifted in", f"{seconds:.1f} s, compilation included")]
     if truth is not None:
         measured += truth_rows(motion, truth)
     rows, title = summary_rows(motion, observed, camera) + measured, "lift2to3 demo: a walk, one camera"
@@ -137,18 +136,20 @@ def demo(out: Folder = Path("lift2to3_demo"), weights: Weights = "small", seed: 
 
 def _lift_and_write(
     keypoints: Keypoints, camera: Camera, out: Path, weights: str, **how: int | bool | None
-) -> tuple[Motion, list[str]]:
-    """The motion, and the names of what is in ``out`` of it: motion, body where it has one, picture."""
+) -> tuple[Motion, list[str], float]:
+    """The motion; what is in ``out`` of it (motion, body where it has one, picture); seconds of lifting."""
     from lift2to3.pipeline.lift import Lifter
 
+    start = time.perf_counter()
     with gathered_warnings(), progress("lifting") as advance:  # they are in motion.warnings
         motion = Lifter.from_pretrained(weights).lift(keypoints, camera, progress=advance, **how)  # type: ignore[arg-type]
+    seconds = time.perf_counter() - start
     (out / BODY_FILE).unlink(missing_ok=True)  # an earlier lift's
     motion.save(out / MOTION_FILE)
     from lift2to3.report.figure import draw_motion  # only here: what is wrong with the input need not wait
 
     draw_motion(motion, keypoints, camera, out / PICTURE_FILE)
-    return motion, [MOTION_FILE, *([BODY_FILE] if motion.body is not None else []), PICTURE_FILE]
+    return motion, [MOTION_FILE, *([BODY_FILE] if motion.body is not None else []), PICTURE_FILE], seconds
 
 
 def summary_rows(motion: Motion, keypoints: Keypoints, camera: Camera) -> list[tuple[str, str]]:
