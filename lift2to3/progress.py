@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -19,10 +19,14 @@ EVERY_S: Final = 3.0
 """Between lines; of a step that takes hours they come farther apart, about 30 for each tenfold of time."""
 
 
-class Advance(Protocol):
-    """Called with what is done, of how much, and perhaps a few words, such as the loss."""
+ProgressCallback = Callable[..., None]
+"""Called with (done, total) as parts of a step get done: windows, clips, frames."""
 
-    def __call__(self, done: int, total: int, note: str = "") -> None:
+
+class Advance(Protocol):
+    """Called with what is done, of how much; perhaps a few words, such as the loss; and what comes next."""
+
+    def __call__(self, done: int, total: int, note: str = "", phase: str = "") -> None:
         """The step goes on."""
         ...
 
@@ -40,14 +44,17 @@ def progress(phase: str, start: int = 0, show: bool = True) -> Iterator[Advance]
         show: False says nothing at all.
     """
     bar, began, over, line = _bar(), time.monotonic(), threading.Event(), ""
+    name = phase
     task = bar.add_task(phase, total=None, completed=start, note="") if bar else None
 
-    def advance(done: int, total: int, note: str = "") -> None:
-        nonlocal line
+    def advance(done: int, total: int, note: str = "", phase: str = "") -> None:
+        nonlocal line, name, began, start
+        if phase and phase != name:
+            name, began, start = phase, time.monotonic(), 0
         if bar and task is not None:
-            bar.update(task, completed=done, total=total, note=note)
+            bar.update(task, completed=done, total=total, note=note, description=name)
         left = (time.monotonic() - began) * (total - done) / max(done - start, 1)
-        line = f"{phase} {100 * done / max(total, 1):.0f} %, {_duration(left)} left  {note}".rstrip()
+        line = f"{name} {100 * done / max(total, 1):.0f} %, {_duration(left)} left  {note}".rstrip()
 
     def tell() -> None:
         wait = QUIET_S
@@ -55,7 +62,7 @@ def progress(phase: str, start: int = 0, show: bool = True) -> Iterator[Advance]
             if bar:
                 return bar.start()
             spent = time.monotonic() - began
-            print(line or f"{phase}, {_duration(spent)} so far", file=sys.stderr, flush=True)
+            print(line or f"{name}, {_duration(spent)} so far", file=sys.stderr, flush=True)
             wait = max(EVERY_S, spent / 15)
 
     shown = threading.Thread(target=tell, daemon=True)

@@ -34,6 +34,17 @@ def test_piped_lines_tell_phase_percent_and_time_left(capsys: pytest.CaptureFixt
 
 
 @pytest.mark.usefixtures("hasty")
+def test_the_next_phase_has_its_name_and_its_own_time(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress("lifting") as advance:
+        advance(4, 4)
+        time.sleep(0.1)
+        advance(1, 5, phase="refining")
+        time.sleep(0.1)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "lifting 100 %, 0 s left" and lines[-1] == "refining 20 %, 0 s left"
+
+
+@pytest.mark.usefixtures("hasty")
 def test_lines_stop_where_the_step_fails(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ValueError, match="no camera"), progress("lifting"):
         raise ValueError("no camera")

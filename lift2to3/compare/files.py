@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -28,6 +27,7 @@ from lift2to3.geometry.cameras import Camera
 from lift2to3.keypoints import Keypoints
 from lift2to3.metrics import DEFINITIONS, Scores, combine
 from lift2to3.motion import BodyMotion
+from lift2to3.progress import ProgressCallback
 from lift2to3.skeletons import Skeleton
 from lift2to3.whole_file import whole_file
 
@@ -62,7 +62,7 @@ def compare_files(
     resample: bool = False,
     missing: Literal["error", "skip"] = "error",
     camera: Camera | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Comparison:
     """Compare two files, or two folders' files of one name.
 

@@ -7,7 +7,7 @@ a pose in every frame and hold the filled-in one (glb and the npz say which fram
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal, get_args
 
@@ -27,6 +27,7 @@ from lift2to3.motion import (
     load_body_motion,
     load_motion,
 )
+from lift2to3.progress import ProgressCallback
 from lift2to3.smpl import BodyModel, load_body_model
 
 Format = Literal["bvh", "glb", "trc", "c3d", "mot", "amass", "smpl", "csv", "json"]
@@ -58,7 +59,7 @@ def export(
     formats: Sequence[str],
     up: UpAxis | None = None,
     unit: Unit = "m",
-    progress: Callable[[int, int], None] | None = None,
+    progress: ProgressCallback | None = None,
     body_model: str | Path | None = None,
     mesh: Mesh = "figure",
 ) -> list[Path]:
@@ -223,7 +224,7 @@ def points_of(motion: Motion | BodyMotion) -> Motion:
     return motion.motion()
 
 
-def body_of(motion: Motion | BodyMotion, progress: Callable[[int, int], None] | None = None) -> BodyMotion:
+def body_of(motion: Motion | BodyMotion, progress: ProgressCallback | None = None) -> BodyMotion:
     """A posed body: the motion itself, its own, or one fitted to its points, which is said.
 
     Raises:

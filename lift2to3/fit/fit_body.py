@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import Any, Final
@@ -46,6 +45,7 @@ from lift2to3.fit.smplify_windows import (
 from lift2to3.geometry.cameras import Camera, View
 from lift2to3.keypoints import Keypoints
 from lift2to3.motion import BodyMotion, Motion, motion_hash
+from lift2to3.progress import ProgressCallback
 from lift2to3.skeletons import CANONICAL, INDEX, PARENTS, TREE_ORDER
 
 _AT_ONCE: Final = 2  # windows; the solver's own work goes from frame to frame
@@ -53,9 +53,6 @@ _SETTLED: Final = 0.01  # a step that lowers the energy by less than this share 
 _NEVER: Final = 1e15  # error beyond which one would count less: all are taken as they are
 _FIXED: Final = 1e8  # precision of the bones, which are no unknowns
 _LOOKED_AT_FRAMES: Final = 512  # the bones are measured on this many frames at most
-
-Progress = Callable[[int, int], None]
-"""Called with (windows done, windows in all)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +92,7 @@ def fit_body(
     keypoints: Keypoints | None = None,
     camera: Camera | None = None,
     config: FitConfig | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> BodyMotion:
     """Fit our skeleton to a motion's points, over the whole clip.
 
@@ -218,7 +215,7 @@ def _seen(keypoints: Keypoints | None, shape: tuple[int, int]) -> Bool[np.ndarra
 
 def _solve_windows(
     begin: Poses, problem: Problem, prior: PosePrior, weights: Weights, iterations: int,
-    progress: Progress | None,
+    progress: ProgressCallback | None,
 ) -> Poses:  # fmt: skip
     """The whole clip's problem, solved window by window; each is faded into the next."""
     starts = even_starts(len(begin.root), WINDOW_FRAMES, OVERLAP_FRAMES)

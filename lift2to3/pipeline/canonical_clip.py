@@ -6,7 +6,7 @@ overlapping windows. Out: blended windows → smoothed → the user's world and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
@@ -22,6 +22,7 @@ from lift2to3.motion import Motion
 from lift2to3.observations import Observations, observe
 from lift2to3.pipeline.check_setup import check_setup
 from lift2to3.pipeline.windows import supported, window_starts
+from lift2to3.progress import ProgressCallback
 from lift2to3.resample import resample_points
 from lift2to3.skeletons import CANONICAL
 
@@ -32,9 +33,6 @@ CALL_SIZES = (1, 2, 4)
 """Windows per call and device: few shapes, so that few are compiled; more would cost memory, not time."""
 
 _frame_of = jax.jit(frame_of, static_argnums=1)
-
-Progress = Callable[[int, int], None]
-"""Called with (windows done, windows in all)."""
 
 Part = tuple[int, Float[np.ndarray, "window joints axes"]]
 """A window's first frame, and what was made of it."""
@@ -103,7 +101,9 @@ def cut(clip: CanonicalClip, window: int, devices: int = 1) -> Iterator[Windows]
         yield Windows(starts[first : first + per_call].tolist(), rows, clip.n[within], confidence)
 
 
-def watched(parts: Iterator[Part], progress: Progress | None, done: int, every: int) -> Iterator[Part]:
+def watched(
+    parts: Iterator[Part], progress: ProgressCallback | None, done: int, every: int
+) -> Iterator[Part]:
     """The same parts, with progress told after each: ``done`` windows of ``every`` are done before."""
     for part in parts:
         yield part

@@ -30,7 +30,6 @@ from lift2to3.motion import Motion
 from lift2to3.pipeline.canonical_clip import (
     CanonicalClip,
     Part,
-    Progress,
     as_motion,
     canonical_clip,
     cut,
@@ -48,6 +47,7 @@ from lift2to3.pipeline.window_models import (
     devices_for,
 )
 from lift2to3.pipeline.windows import blend, window_starts
+from lift2to3.progress import ProgressCallback
 from lift2to3.told import gathered_warnings
 from lift2to3.weights_folder import weights_path
 
@@ -119,7 +119,7 @@ class Lifter:
         feet: bool = True,
         refine: bool = False,
         force: bool = False,
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
     ) -> Motion:
         """Absolute 3D motion of the person whose keypoints these are.
 
@@ -135,7 +135,7 @@ class Lifter:
             refine: then fit a posed body to the keypoints from there on (`lift2to3.pipeline.refine_body`):
                 closer, smoother, slower; the motion's points are that body's, which it keeps.
             force: return a result that cannot be, such as a person of 4 m, instead of raising.
-            progress: called as windows get done.
+            progress: called as windows get done; while a body is refined with ``phase="refining"`` too.
 
         Raises:
             ValueError: camera and keypoints that cannot belong together, steps or samples < 1, or more than
@@ -165,7 +165,7 @@ class Lifter:
         seed: int,
         feet: bool,
         refine: bool,
-        progress: Progress | None,
+        progress: ProgressCallback | None,
     ) -> Motion:
         """The way the data takes."""
         clip = canonical_clip(keypoints, camera, model.multiview)
@@ -181,7 +181,8 @@ class Lifter:
         if refiner is not None:
             motion = refiner.refine_points(motion, clip.observed, camera)
         if refine:
-            body = refine_body(motion, keypoints, camera, progress=progress)
+            refining = None if progress is None else functools.partial(progress, phase="refining")
+            body = refine_body(motion, keypoints, camera, progress=refining)
             motion = body.motion(motion.spread)._replace(refined=(*motion.refined, "body"))
         return motion
 
@@ -199,7 +200,12 @@ class Lifter:
         return self.model
 
     def _sample(
-        self, model: WindowModel, clip: CanonicalClip, samples: int, seed: int, progress: Progress | None
+        self,
+        model: WindowModel,
+        clip: CanonicalClip,
+        samples: int,
+        seed: int,
+        progress: ProgressCallback | None,
     ) -> tuple[Float[np.ndarray, "time joints 3"], Float[np.ndarray, "time joints"]]:
         """Points and raw spread in the frame of the lift, at the model's rate.
 
@@ -247,7 +253,7 @@ def lift(
     feet: bool = True,
     refine: bool = False,
     force: bool = False,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Motion:
     """`Lifter.lift` with shipped weights, which are loaded once per process."""
     return _pretrained(weights).lift(

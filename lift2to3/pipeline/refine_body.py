@@ -13,7 +13,6 @@ energy whose ends meet is kept. Either way it is then solved at full rate.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import jax.numpy as jnp
@@ -53,10 +52,8 @@ from lift2to3.models.multiview import MultiViewConfig
 from lift2to3.motion import BodyMotion, Motion
 from lift2to3.pipeline.canonical_clip import CanonicalClip, canonical_clip, smoothed
 from lift2to3.pipeline.windows import supported
+from lift2to3.progress import ProgressCallback
 from lift2to3.resample import resample_points
-
-Progress = Callable[[int, int], None]
-"""Called with (windows done, windows in all)."""
 
 _SEAM_M: Final = 0.02  # how firmly a window begins where the last one ended
 _FIXED: Final = 1e8  # precision of a shape that is no unknown
@@ -86,7 +83,7 @@ def refine_body(
     keypoints: Keypoints,
     camera: Camera,
     config: SmplifyConfig | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> BodyMotion:
     """A posed body, from a lifted motion on: closer to the keypoints, smoother, on feet that slide less.
 
@@ -117,7 +114,7 @@ def optimise(
     keypoints: Keypoints,
     camera: Camera,
     config: SmplifyConfig | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Motion:
     """A motion, and its body, by optimisation from the keypoints alone: a baseline without a lifter.
 
@@ -166,7 +163,10 @@ def _from_motion(motion: Motion, seen: CanonicalClip, clip: SeenClip, config: Sm
 
 
 def _solve(
-    start: _Start, config: SmplifyConfig, precision: Float[np.ndarray, " shapes"], progress: Progress | None
+    start: _Start,
+    config: SmplifyConfig,
+    precision: Float[np.ndarray, " shapes"],
+    progress: ProgressCallback | None,
 ) -> _Solved:
     """Window by window at full rate. The bones are unknowns where one window is the whole clip."""
     clip, poses, bones, shape = start

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +15,7 @@ from jaxtyping import Float, UInt8
 from lift2to3.geometry.cameras import Camera
 from lift2to3.keypoints import Keypoints
 from lift2to3.motion import Motion
+from lift2to3.progress import ProgressCallback
 from lift2to3.skeletons import stick_bones
 from lift2to3.whole_file import whole_file
 
@@ -33,7 +34,7 @@ def draw_overlay(
     camera: Camera,
     video_in: str | Path,
     video_out: str | Path,
-    progress: Callable[[int, int], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Path:
     """Write the video with the reprojected skeleton, the observed keypoints and what lies between.
 
