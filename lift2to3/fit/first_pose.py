@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from lift2to3.body import BODY_JOINTS, REFERENCE_LEG_M, leg_length, pose_body
 from lift2to3.fit.body_prior import BodyPrior
+from lift2to3.resample import nearest_rotations
 from lift2to3.skeletons import INDEX, MIRROR, PARENTS, TREE_ORDER
 
 _BONES: Final = [
@@ -95,9 +96,6 @@ def first_rotations(
         if joint:
             parent = frames[:, PARENTS[joint]]
             seen = seen + trust_parent * (parent @ prior.mean_rotations[joint - 1])
-        u, _, vt = np.linalg.svd(seen)
-        sign = np.linalg.det(u @ vt)
-        u[..., 2] *= sign[:, None]
-        frames[:, joint] = u @ vt
+        frames[:, joint] = nearest_rotations(seen)
         local[:, joint] = parent.swapaxes(1, 2) @ frames[:, joint] if joint else frames[:, joint]
     return local

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d, uniform_filter1d
-from scipy.spatial.transform import Rotation, Slerp
+from scipy.spatial.transform import Rotation
 
 from lift2to3.body import pose_body
 from lift2to3.checkpoint import check_shapes, config_from_dict, load_weights
@@ -44,6 +44,7 @@ from lift2to3.models.params import Params, describe, merge
 from lift2to3.motion import BodyMotion, Motion, check_body
 from lift2to3.observations import Observations, observe
 from lift2to3.representation import FOOT_ROWS, in_box, person_box
+from lift2to3.resample import bridge_gaps, resample_linearly, resample_rotations
 from lift2to3.skeletons import CANONICAL, INDEX, SKELETONS, Skeleton
 from lift2to3.weights_folder import WEIGHTS_FOLDER
 
@@ -242,13 +243,14 @@ class FootRefiner:
         legs = np.einsum("tij,tljk->tlik", rotation, frames[:, np.r_[_HIPS, _KNEES, _ANKLES]])
         shown = observed.only(valid).at_model_rate
         feet, shown = shown.n[:, FOOT_ROWS], shown.confidence[:, FOOT_ROWS]
-        at = np.arange(len(feet)) * fps / MODEL_FPS
+        times, model_times = np.arange(len(frames)) / fps, np.arange(len(feet)) / MODEL_FPS
         box, depth, up, height = (
-            _interpolated(values, at) for values in (box, seen_from[:, _ANKLES, 2], up, height)
+            resample_linearly(values, times, model_times)
+            for values in (box, seen_from[:, _ANKLES, 2], up, height)
         )
         if not floor:
             up, height = np.zeros_like(up), np.zeros_like(height)
-        hips, knees, ankles = np.split(_slerped(legs, fps, MODEL_FPS, len(feet)), 3, axis=1)
+        hips, knees, ankles = np.split(resample_rotations(legs, times, model_times), 3, axis=1)
         seen = shown > self.config.confidence
         where = np.where(seen[..., None], in_box(feet, box), 0.0)
         soles, present = soles_in_box(rest_offsets, depth, box), np.ones(len(feet), bool)
@@ -257,7 +259,7 @@ class FootRefiner:
         turns = ankles.swapaxes(-1, -2) @ refined
         share = _evidence(seen, round(self.config.evidence_s * MODEL_FPS))
         vectors = gaussian_filter1d(_vectors(turns), self.config.smooth_s * MODEL_FPS, axis=0, mode="nearest")
-        turns = _slerped(_matrices(vectors * share[..., None]), MODEL_FPS, fps, len(frames))
+        turns = resample_rotations(_matrices(vectors * share[..., None]), model_times, times)
         turns[~valid] = np.eye(3)
         return turns
 
@@ -402,12 +404,7 @@ def _bridged_box(
     """
     if not seen[:, _UPPER_BODY].any():
         return np.asarray(person_box(expected, np.ones(seen.shape, bool)))
-    frame, bridged = np.arange(len(n)), n.copy()
-    for row in np.flatnonzero(seen.any(0)):
-        known = seen[:, row]
-        for axis in range(2):
-            bridged[:, row, axis] = np.interp(frame, frame[known], n[known, row, axis])
-    return np.asarray(person_box(bridged, np.broadcast_to(seen.any(0), seen.shape)))
+    return np.asarray(person_box(bridge_gaps(n, seen), np.broadcast_to(seen.any(0), seen.shape)))
 
 
 def _evidence(seen: Bool[np.ndarray, "time 8"], reach: int) -> Float[np.ndarray, "time feet"]:
@@ -418,12 +415,6 @@ def _evidence(seen: Bool[np.ndarray, "time 8"], reach: int) -> Float[np.ndarray,
     return uniform_filter1d(near, 2 * half + 1, axis=0, mode="nearest").clip(0.0, 1.0)
 
 
-def _interpolated(
-    values: Float[np.ndarray, "time numbers"], at: Float[np.ndarray, "new"]
-) -> Float[np.ndarray, "new numbers"]:
-    return np.stack([np.interp(at, np.arange(len(values)), column) for column in values.T], axis=1)
-
-
 def _vectors(rotations: Feet) -> Float[np.ndarray, "time feet 3"]:
     turns = Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_rotvec()
     return turns.reshape(*rotations.shape[:2], 3)
@@ -431,15 +422,3 @@ def _vectors(rotations: Feet) -> Float[np.ndarray, "time feet 3"]:
 
 def _matrices(vectors: Float[np.ndarray, "time feet 3"]) -> Feet:
     return Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix().reshape(*vectors.shape, 3)
-
-
-def _slerped(
-    rotations: Float[np.ndarray, "time legs 3 3"], fps: float, wanted_fps: float, frames: int
-) -> Float[np.ndarray, "new legs 3 3"]:
-    """Rotations at another rate, each on the great circle between its neighbours; the last is held."""
-    if fps == wanted_fps or len(rotations) < 2:
-        return rotations[np.minimum(np.arange(frames), len(rotations) - 1)].copy()
-    have = np.arange(len(rotations)) / fps
-    at = np.minimum(np.arange(frames) / wanted_fps, have[-1])
-    legs = [Slerp(have, Rotation.from_matrix(leg))(at).as_matrix() for leg in rotations.swapaxes(0, 1)]
-    return np.stack(legs, axis=1)
