@@ -20,7 +20,7 @@ from rich.table import Table
 from experiments.methods import Compared, Lift, MethodName, load_method
 from experiments.protocol import Noise, Trial, evenly, load_rigs, trials
 from lift2to3.data.dataset import load_clips
-from lift2to3.metrics import UNITS, Scores, combine, evaluate_motion
+from lift2to3.scores import UNITS, Scores, combine, evaluate_motion
 from lift2to3.skeletons import CANONICAL, INDEX, get_skeleton
 
 

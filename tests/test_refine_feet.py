@@ -22,7 +22,8 @@ from lift2to3.geometry.cameras import View
 from lift2to3.models.foot_lifter import FootLifter, FootLifterConfig
 from lift2to3.models.params import build
 from lift2to3.pipeline import refine_feet as module
-from lift2to3.pipeline.refine_feet import FootRefiner, RefineConfig, refine_feet, shows_feet
+from lift2to3.pipeline.check_foot_input import shows_feet
+from lift2to3.pipeline.refine_feet import FootRefiner, RefineConfig, refine_feet
 from lift2to3.representation import FOOT_ROWS
 from lift2to3.skeletons import CANONICAL, INDEX, SKELETONS
 

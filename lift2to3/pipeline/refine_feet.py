@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -43,9 +42,10 @@ from lift2to3.models.foot_lifter import (
 from lift2to3.models.params import Params, describe, merge
 from lift2to3.motion import BodyMotion, Motion, check_body
 from lift2to3.observations import Observations, observe
+from lift2to3.pipeline.check_foot_input import check_feet, check_keypoints, check_views, warn_if_swapped
 from lift2to3.representation import FOOT_ROWS, in_box, person_box
 from lift2to3.resample import bridge_gaps, resample_linearly, resample_rotations
-from lift2to3.skeletons import CANONICAL, INDEX, SKELETONS, Skeleton
+from lift2to3.skeletons import INDEX
 from lift2to3.weights_folder import WEIGHTS_FOLDER
 
 FOOT_WEIGHTS: Final = WEIGHTS_FOLDER / "foot.safetensors"
@@ -61,7 +61,6 @@ _SOLES: Final = tuple(
     np.array([INDEX[f"{side}_{point}"] for point in ("heel", "foot", "big_toe", "small_toe")])
     for side in _SIDES
 )
-_HEELS_AND_TOES: Final = FOOT_ROWS.reshape(2, 4)[:, 1:]
 _UPPER_BODY: Final = np.array([INDEX[f"{side}_{joint}"] for side in _SIDES for joint in ("hip", "shoulder")])
 _TRUST_SHIN: Final = 0.002  # square metres: a heel and toes say more about a foot than its shin does
 _CALL_FRAMES: Final = (120, 480, 2160)
@@ -165,10 +164,10 @@ class FootRefiner:
                 rate, or of a format without heels and toes; views of another length, or that are none.
         """
         check_body(body)
-        _check_feet(body.rest_offsets)
+        check_feet(body.rest_offsets)
         check_keypoints(keypoints, len(body.rotations), body.fps)
         if views is not None:
-            _check_views(views, len(body.rotations))
+            check_views(views, len(body.rotations))
         frames, points = body.posed()
         offsets = body.rest_offsets.astype(float)
         observed = observe(keypoints, camera)
@@ -237,7 +236,7 @@ class FootRefiner:
         rotation, translation = np.asarray(views.cam_from_world), np.asarray(views.translation)
         seen_from = np.einsum("tij,tpj->tpi", rotation, points) + translation[:, None]
         expected = seen_from[..., :2] / np.maximum(seen_from[..., 2:], NEAR_M)
-        _warn_if_swapped(n, confidence > 0, expected)
+        warn_if_swapped(n, confidence > 0, expected)
         box = _bridged_box(n, confidence > 0, expected)
         up, height = rotation[:, :, 2], points[:, _ANKLES, 2]
         legs = np.einsum("tij,tljk->tlik", rotation, frames[:, np.r_[_HIPS, _KNEES, _ANKLES]])
@@ -306,88 +305,6 @@ def refine_feet(
 def shipped_refiner() -> FootRefiner:
     """The refiner with the shipped weights."""
     return FootRefiner.from_pretrained()
-
-
-def shows_feet(skeleton: Skeleton) -> bool:
-    """Whether a format has a heel and a big toe of both feet."""
-    heels_and_toes = [INDEX[f"{side}_{point}"] for side in _SIDES for point in ("heel", "big_toe")]
-    return bool(skeleton.present[heels_and_toes].all())
-
-
-# --- checks
-
-
-def _check_feet(rest_offsets: Float[np.ndarray, "38 3"]) -> None:
-    lengths = np.linalg.norm(rest_offsets[_HEELS_AND_TOES], axis=-1)
-    if not (lengths > 0.005).all():
-        lost = [CANONICAL[row] for row in _HEELS_AND_TOES[~(lengths > 0.005)]]
-        raise ValueError(
-            f"the body has no {', '.join(lost)} (rest_offsets there are 0): there is no foot to turn; wanted "
-            "offsets of heels and toes from their ankles, metres"
-        )
-
-
-def check_keypoints(keypoints: Keypoints, frames: int, fps: float) -> None:
-    """Refuse keypoints that are not those of a motion of so many frames, or that show no feet.
-
-    Raises:
-        ValueError: another length or rate, or a format without heels and big toes.
-    """
-    if len(keypoints.xy_px) != frames or abs(keypoints.fps / fps - 1) > 1e-3:
-        raise ValueError(
-            f"keypoints have {len(keypoints.xy_px)} frames at {keypoints.fps:g} fps, the motion {frames} at "
-            f"{fps:g}; wanted the same frames of both (cut or resample one of them)"
-        )
-    if not shows_feet(keypoints.skeleton):
-        with_feet = [name for name, skeleton in SKELETONS.items() if shows_feet(skeleton)]
-        raise ValueError(
-            f"keypoints of format {keypoints.skeleton.name!r} show no heels and big toes; wanted one with "
-            f"feet: {', '.join(with_feet)}"
-        )
-
-
-def _check_views(views: View, frames: int) -> None:
-    rotation, translation = np.asarray(views.cam_from_world), np.asarray(views.translation)
-    if rotation.shape != (frames, 3, 3) or translation.shape != (frames, 3):
-        raise ValueError(
-            f"views: cam_from_world is {rotation.shape} and translation {translation.shape}; wanted "
-            f"{(frames, 3, 3)} and {(frames, 3)}, one for each frame of the motion"
-        )
-    wrong = np.asarray(~(np.isfinite(rotation).all((1, 2)) & np.isfinite(translation).all(1)))
-    turns = np.where(wrong[:, None, None], 0.0, rotation)
-    error = np.abs(turns @ turns.swapaxes(1, 2) - np.eye(3)).max((1, 2))
-    wrong |= (error > 1e-3) | (np.linalg.det(turns) < 0)
-    if wrong.any():
-        raise ValueError(
-            f"views: frame {wrong.argmax()} is no camera; wanted finite numbers, cam_from_world with "
-            "orthonormal rows and determinant +1"
-        )
-
-
-_LEGS: Final = np.array(
-    [[INDEX[f"{side}_{p}"] for p in ("knee", "ankle", "heel", "big_toe")] for side in _SIDES]
-)
-
-
-def _warn_if_swapped(
-    n: Float[np.ndarray, "time 38 2"],
-    seen: Bool[np.ndarray, "time 38"],
-    expected: Float[np.ndarray, "time 38 2"],
-) -> None:
-    """Warn where the other leg's keypoints fit the motion's legs far better than its own."""
-    own, other = _LEGS.ravel(), _LEGS[::-1].ravel()
-    both = seen[:, own] & seen[:, other]
-    apart = [np.linalg.norm(n[:, rows] - expected[:, own], axis=-1) for rows in (own, other)]
-    straight, crossed = (np.where(both, x, 0.0).sum(1) / np.maximum(both.sum(1), 1) for x in apart)
-    swapped = (crossed < 0.5 * straight) & (both.sum(1) >= 4)
-    judged = both.sum(1) >= 4
-    if judged.any() and swapped.sum() > 0.5 * judged.sum():
-        warnings.warn(
-            f"in {swapped.sum() / judged.sum():.0%} of the frames the keypoints' left leg lies where the "
-            "motion has its right one: left and right look swapped in one of them; mirror the keypoints "
-            "(or check the format's order) and run again",
-            stacklevel=5,
-        )
 
 
 # --- what the lifter sees, and what becomes of its answer

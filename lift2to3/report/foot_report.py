@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from lift2to3.contact import CONTACT_ROWS, LIFTED_CONTACT, contact_labels
 from lift2to3.metrics import ajae
 from lift2to3.motion import BodyMotion
-from lift2to3.pipeline.lock_feet import FootSummary, foot_summary
+from lift2to3.pipeline.foot_summary import FootSummary, foot_summary
 from lift2to3.skeletons import INDEX
 
 
