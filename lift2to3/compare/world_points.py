@@ -10,10 +10,9 @@ from numpy.typing import ArrayLike
 
 from lift2to3.motion import BodyMotion, Motion
 from lift2to3.resample import bridge_gaps, resample_points, resample_rotations
-from lift2to3.skeletons import CANONICAL, INDEX, Skeleton, get_skeleton
+from lift2to3.skeletons import CANONICAL, Skeleton, get_skeleton, rows_by_side
 
-_ANKLES: Final = [INDEX["left_ankle"], INDEX["right_ankle"]]
-_FEET: Final = [INDEX["left_foot"], INDEX["right_foot"]]
+_ANKLES, _FEET = rows_by_side("ankle", "foot").T
 _LARGEST_M: Final = 10.0
 _LOOKED_AT: Final = 200
 

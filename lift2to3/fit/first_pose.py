@@ -10,13 +10,9 @@ from jaxtyping import Float
 from lift2to3.body import BODY_JOINTS, REFERENCE_LEG_M, leg_length, pose_body
 from lift2to3.fit.body_prior import BodyPrior
 from lift2to3.resample import nearest_rotations
-from lift2to3.skeletons import INDEX, MIRROR, PARENTS, TREE_ORDER
+from lift2to3.skeletons import INDEX, MIRROR, PARENTS, TREE_ORDER, rows_by_side
 
-_BONES: Final = [
-    INDEX[f"{side}_{joint}"]
-    for side in ("left", "right")
-    for joint in ("knee", "ankle", "elbow", "wrist", "hand")
-]
+_BONES: Final = rows_by_side("knee", "ankle", "elbow", "wrist", "hand").ravel()
 """Points whose offset at rest is only a length: their direction says what a T-pose is."""
 
 _ORDINARY_FRAMES: Final = 5.0  # what ordinary proportions weigh beside the clip's, in frames

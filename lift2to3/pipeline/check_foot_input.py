@@ -11,16 +11,14 @@ from jaxtyping import Bool, Float
 from lift2to3.geometry.cameras import View
 from lift2to3.keypoints import Keypoints
 from lift2to3.representation import FOOT_ROWS
-from lift2to3.skeletons import CANONICAL, INDEX, SKELETONS, Skeleton
+from lift2to3.skeletons import CANONICAL, SKELETONS, Skeleton, rows_by_side
 
-_SIDES: Final = ("left", "right")
 _HEELS_AND_TOES: Final = FOOT_ROWS.reshape(2, 4)[:, 1:]
 
 
 def shows_feet(skeleton: Skeleton) -> bool:
     """Whether a format has a heel and a big toe of both feet."""
-    heels_and_toes = [INDEX[f"{side}_{point}"] for side in _SIDES for point in ("heel", "big_toe")]
-    return bool(skeleton.present[heels_and_toes].all())
+    return bool(skeleton.present[rows_by_side("heel", "big_toe")].all())
 
 
 def check_feet(rest_offsets: Float[np.ndarray, "38 3"]) -> None:
@@ -80,9 +78,7 @@ def check_views(views: View, frames: int) -> None:
         )
 
 
-_LEGS: Final = np.array(
-    [[INDEX[f"{side}_{p}"] for p in ("knee", "ankle", "heel", "big_toe")] for side in _SIDES]
-)
+_LEGS: Final = rows_by_side("knee", "ankle", "heel", "big_toe")
 
 
 def warn_if_swapped(

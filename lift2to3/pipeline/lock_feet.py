@@ -24,10 +24,9 @@ from lift2to3.contact import (
 )
 from lift2to3.motion import BodyMotion
 from lift2to3.pipeline.foot_summary import HEEL_TOE, body_contacts
-from lift2to3.skeletons import INDEX
+from lift2to3.skeletons import INDEX, rows_by_side
 
-_SIDES: Final = ("left", "right")
-_LEGS: Final = [[INDEX[f"{side}_{joint}"] for joint in ("hip", "knee", "ankle")] for side in _SIDES]
+_LEGS: Final = rows_by_side("hip", "knee", "ankle")
 
 _PLACE_SWEEPS: Final = 30
 _SAME_PLACE_M: Final = 0.003  # distances below count as this: the mean there, the median beyond
@@ -319,7 +318,7 @@ def _reach(leg: Float[np.ndarray, "time 3 3"], config: LockConfig) -> _Curve:
 
 
 def _bent_leg(
-    leg: list[int],
+    leg: Int[np.ndarray, "3"],
     frames: Float[np.ndarray, "time 22 3 3"],
     points: Float[np.ndarray, "time 38 3"],
     foot: _Foot,

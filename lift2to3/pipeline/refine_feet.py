@@ -45,7 +45,7 @@ from lift2to3.observations import Observations, observe
 from lift2to3.pipeline.check_foot_input import check_feet, check_keypoints, check_views, warn_if_swapped
 from lift2to3.representation import FOOT_ROWS, in_box, person_box
 from lift2to3.resample import bridge_gaps, resample_linearly, resample_rotations
-from lift2to3.skeletons import INDEX
+from lift2to3.skeletons import rows_by_side
 from lift2to3.weights_folder import WEIGHTS_FOLDER
 
 FOOT_WEIGHTS: Final = WEIGHTS_FOLDER / "foot.safetensors"
@@ -53,15 +53,9 @@ FOOT_WEIGHTS: Final = WEIGHTS_FOLDER / "foot.safetensors"
 Feet = Float[np.ndarray, "time feet 3 3"]
 """Rotations of both feet (or knees), left and right."""
 
-_SIDES: Final = ("left", "right")
-_HIPS, _KNEES, _ANKLES = (
-    np.array([INDEX[f"{side}_{joint}"] for side in _SIDES]) for joint in ("hip", "knee", "ankle")
-)
-_SOLES: Final = tuple(
-    np.array([INDEX[f"{side}_{point}"] for point in ("heel", "foot", "big_toe", "small_toe")])
-    for side in _SIDES
-)
-_UPPER_BODY: Final = np.array([INDEX[f"{side}_{joint}"] for side in _SIDES for joint in ("hip", "shoulder")])
+_HIPS, _KNEES, _ANKLES = rows_by_side("hip", "knee", "ankle").T
+_SOLES: Final = rows_by_side("heel", "foot", "big_toe", "small_toe")
+_UPPER_BODY: Final = rows_by_side("hip", "shoulder").ravel()
 _TRUST_SHIN: Final = 0.002  # square metres: a heel and toes say more about a foot than its shin does
 _CALL_FRAMES: Final = (120, 480, 2160)
 """Frames per call: few shapes, so that few are ever compiled."""
