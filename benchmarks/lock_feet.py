@@ -27,7 +27,8 @@ from lift2to3.data.body_rotations import body_motion
 from lift2to3.data.dataset import load_clips
 from lift2to3.metrics import abs_mpjpe, jitter, mpjpe
 from lift2to3.motion import BodyMotion
-from lift2to3.pipeline.lock_feet import LockConfig, foot_summary, lock_feet
+from lift2to3.pipeline.foot_summary import foot_summary
+from lift2to3.pipeline.lock_feet import LockConfig, lock_feet
 from lift2to3.skeletons import INDEX, SMPL_22
 
 HIPS = [INDEX["left_hip"], INDEX["right_hip"]]

@@ -34,8 +34,9 @@ from rich.table import Table
 
 from lift2to3.compare.motions import compare_motions
 from lift2to3.fit.body_prior import load_body_prior
-from lift2to3.metrics import combine, evaluate_motion, pa_mpjpe
+from lift2to3.metrics import pa_mpjpe
 from lift2to3.motion import BodyMotion
+from lift2to3.scores import combine, evaluate_motion
 from lift2to3.skeletons import CANONICAL
 from lift2to3.walk import synthetic_walk
 

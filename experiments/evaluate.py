@@ -20,8 +20,8 @@ from rich.table import Table
 from experiments.methods import Compared, Lift, MethodName, load_method
 from experiments.protocol import Noise, Trial, evenly, load_rigs, trials
 from lift2to3.data.dataset import load_clips
-from lift2to3.metrics import UNITS, Scores, combine, evaluate_motion
-from lift2to3.skeletons import CANONICAL, INDEX, get_skeleton
+from lift2to3.scores import UNITS, Scores, combine, evaluate_motion
+from lift2to3.skeletons import CANONICAL, get_skeleton, rows_by_side
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,8 +63,7 @@ def score(lift: Lift, trial: Trial, skeleton: str, noise: Noise) -> Scores:
 
 
 def _feet(points: np.ndarray) -> np.ndarray:
-    rows = [INDEX[f"{side}_{part}"] for side in ("left", "right") for part in ("big_toe", "heel")]
-    return points[:, rows]
+    return points[:, rows_by_side("big_toe", "heel").ravel()]
 
 
 def finite_or_none(scores: Mapping[str, float]) -> dict[str, float | None]:

@@ -22,6 +22,7 @@ import numpy as np
 from lift2to3 import Camera, Keypoints, as_keypoints
 from lift2to3.data.mocap import MocapClip
 from lift2to3.geometry.cameras import look_at
+from lift2to3.resample import nearest_rotations
 from lift2to3.skeletons import CANONICAL, get_skeleton
 
 CAMERAS_PER_CLIP = 4
@@ -107,8 +108,7 @@ def aimed_camera(
 ) -> Camera:
     """A camera that stands at one point of the world and looks at another."""
     view = look_at(jnp.asarray(centre), jnp.asarray(target), roll_rad)
-    left, _, right = np.linalg.svd(np.asarray(view.cam_from_world, dtype=float))
-    R = left @ right  # float32 → orthonormal in float64
+    R = nearest_rotations(np.asarray(view.cam_from_world, float))  # float32 → orthonormal in float64
     return Camera(K, R, -R @ centre, size)
 
 

@@ -19,7 +19,7 @@ from experiments.methods import quietly
 from experiments.protocol import evenly, load_rigs, trials
 from lift2to3 import Lifter
 from lift2to3.data.dataset import load_clips
-from lift2to3.metrics import UNITS, combine
+from lift2to3.scores import UNITS, combine
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from lift2to3.skeletons import INDEX, PARENTS, SMPL_22, TREE_ORDER
+from lift2to3.skeletons import PARENTS, SMPL_22, TREE_ORDER, rows_by_side
 
 
 def tree_levels(parents: Sequence[int] | Int[np.ndarray, "joints"]) -> list[np.ndarray]:
@@ -145,7 +145,7 @@ def local_rotations(frames: Float[np.ndarray, "*batch 22 3 3"]) -> Float[np.ndar
 REFERENCE_LEG_M: Final = 0.83
 """Leg of a person of about 1.73 m, hip joint to ankle joint."""
 
-_LEG_ROWS: Final = [INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("knee", "ankle")]
+_LEG_ROWS: Final = rows_by_side("knee", "ankle").ravel()
 
 
 def leg_length(rest_offsets: Float[np.ndarray, "38 3"]) -> float:

@@ -2,7 +2,7 @@
 
 Points are metres, (time, joints, 3). What is missing – NaN in either motion, or ``valid`` False – is
 left out, never averaged in: each metric returns one value per frame (or per frame and point) with NaN
-where it says nothing, and `Scores` pools them over all frames of all clips together.
+where it says nothing, and `lift2to3.scores` pools them over all frames of all clips together.
 
 Two traps in the names. ``w_mpjpe_100`` and ``wa_mpjpe_100`` are WHAM's world metrics: aligned by a
 similarity per chunk of 100 frames. What SPEC and W-HMR call W-MPJPE is our ``mpjpe`` on joints in
@@ -11,7 +11,7 @@ world orientation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -19,32 +19,11 @@ from jaxtyping import Bool, Float
 
 from lift2to3.conventions import MODEL_FPS
 from lift2to3.geometry.similarity import fit_similarity
-from lift2to3.skeletons import Skeleton
 
 Points = Float[np.ndarray, "time joints 3"]
 FootPoints = Float[np.ndarray, "time points 3"]
 Mask = Bool[np.ndarray, "time joints"] | Bool[np.ndarray, " time"] | None
 PerFrame = Float[np.ndarray, " frames"]
-
-UNITS: Final[Mapping[str, str]] = {
-    "mpjpe": "mm",
-    "pa_mpjpe": "mm",
-    "w_mpjpe_100": "mm",
-    "wa_mpjpe_100": "mm",
-    "wa_mpjpe_full": "mm",
-    "abs_mpjpe": "mm",
-    "root_error": "mm",
-    "root_error_first": "mm",
-    "rte": "%",
-    "accel": "m/s²",
-    "jitter": "10 m/s³",
-    "jitter_true": "10 m/s³",
-    "foot_sliding": "mm/frame",
-    "n_mpjpe_foot": "mm",
-    "ajae": "°",
-    "contact_f1": "fraction",
-}
-"""Unit of every score that `evaluate_motion` can return, in the order of its table."""
 
 DEFINITIONS: Final = 1
 """Version of the definitions in this module: scores of two versions are not comparable."""
@@ -53,38 +32,7 @@ CONTACT_STEP_M: Final = 0.01
 """A true foot point that moves less than this per 1/30 s stands on the floor."""
 
 
-class Scores(dict[str, float]):
-    """Metric name → mean, NaN where nothing could be measured.
-
-    Attributes:
-        tallies: metric name → the (sum, count) that its mean is made of.
-        counts: metric name → how many values (mostly frames) the mean is over.
-    """
-
-    def __init__(self, tallies: Mapping[str, tuple[float, float]]) -> None:
-        """Take the (sum, count) of every metric."""
-        super().__init__({k: total / n if n else float("nan") for k, (total, n) in tallies.items()})
-        self.tallies = dict(tallies)
-        self.counts = {name: float(n) for name, (_, n) in tallies.items()}
-
-
-def combine(clips: Iterable[Scores]) -> Scores:
-    """Pool clips' scores as if their frames had been measured together (frame-weighted)."""
-    tallies: dict[str, tuple[float, float]] = {}
-    for scores in clips:
-        for name, (total, n) in scores.tallies.items():
-            before, counted = tallies.get(name, (0.0, 0.0))
-            tallies[name] = (before + total, counted + n)
-    return Scores(tallies)
-
-
-def tally(values: np.ndarray) -> tuple[float, float]:
-    """(sum, count) of the values that are not NaN."""
-    seen = np.isfinite(values)
-    return float(np.sum(values, where=seen)), float(np.count_nonzero(seen))
-
-
-def _seen_in_both(predicted: Points, true: Points, valid: Mask) -> tuple[Points, Points]:
+def seen_in_both(predicted: Points, true: Points, valid: Mask) -> tuple[Points, Points]:
     """Both motions in float64 with NaN wherever either one, or the mask, has no point.
 
     Raises:
@@ -128,26 +76,26 @@ def _centred_on_hips(points: Points, hips: Sequence[int]) -> Points:
 
 def mpjpe(predicted: Points, true: Points, hips: Sequence[int], valid: Mask = None) -> PerFrame:
     """Mean joint distance with the mean of the two hips (rows ``hips``) on each other, mm per frame."""
-    predicted, true = _seen_in_both(predicted, true, valid)
+    predicted, true = seen_in_both(predicted, true, valid)
     return _distance_mm(_centred_on_hips(predicted, hips), _centred_on_hips(true, hips))
 
 
 def pa_mpjpe(predicted: Points, true: Points, valid: Mask = None) -> PerFrame:
     """Mean joint distance after the best similarity of each frame (no reflection), mm per frame."""
-    predicted, true = _seen_in_both(predicted, true, valid)
+    predicted, true = seen_in_both(predicted, true, valid)
     return _distance_mm(fit_similarity(predicted, true).apply(predicted), true)
 
 
 def abs_mpjpe(predicted: Points, true: Points, valid: Mask = None) -> PerFrame:
     """Mean joint distance in the world, no alignment at all, mm per frame."""
-    return _distance_mm(*_seen_in_both(predicted, true, valid))
+    return _distance_mm(*seen_in_both(predicted, true, valid))
 
 
 def _chunk_aligned(
     predicted: Points, true: Points, valid: Mask, chunk: int | None, fit_frames: int | None
 ) -> PerFrame:
     """Error (mm per frame) after one similarity per chunk, fitted on its first ``fit_frames``."""
-    predicted, true = _seen_in_both(predicted, true, valid)
+    predicted, true = seen_in_both(predicted, true, valid)
     error = np.full(len(predicted), np.nan)
     kept = np.flatnonzero(np.isfinite(predicted[..., 0]).any(-1))  # masked frames go before chunking
     if len(kept):
@@ -208,14 +156,14 @@ def accel(
     predicted: Points, true: Points, hips: Sequence[int], fps: float, valid: Mask = None
 ) -> Float[np.ndarray, " frames"]:
     """Mean distance of the hip-aligned joints' second differences × fps², m/s². (time - 2,)"""
-    predicted, true = _seen_in_both(predicted, true, valid)
+    predicted, true = seen_in_both(predicted, true, valid)
     difference = _centred_on_hips(predicted, hips) - _centred_on_hips(true, hips)
     return _joint_mean(_length(np.diff(difference, 2, axis=0))) * fps**2
 
 
 def jitter(points: Points, fps: float, valid: Mask = None) -> Float[np.ndarray, " frames"]:
     """Mean length of the world joints' third difference × fps³ / 10, in 10 m/s³. (time - 3,)"""
-    points, _ = _seen_in_both(points, points, valid)
+    points, _ = seen_in_both(points, points, valid)
     return _joint_mean(_length(np.diff(points, 3, axis=0))) * fps**3 / 10.0
 
 
@@ -228,7 +176,7 @@ def foot_sliding(
         (time - 1, points), NaN where the true point moves `CONTACT_STEP_M` per 1/30 s or more. The
         truth measured against itself gives its own creep in contact, not 0.
     """
-    predicted, true = _seen_in_both(predicted, true, valid)
+    predicted, true = seen_in_both(predicted, true, valid)
     per_30th = fps / MODEL_FPS
     moved = _length(np.diff(predicted, axis=0)) * per_30th
     true_moved = _length(np.diff(true, axis=0)) * per_30th
@@ -338,125 +286,3 @@ def pck(
     side = np.where(seen.any(1), np.where(np.isfinite(high - low), high - low, 0.0).max(-1), np.nan)
     error = _length(predicted_px - points)
     return np.where(seen, (error < threshold * side[:, None]).astype(float), np.nan)
-
-
-def evaluate_pck(
-    predicted_px: Float[np.ndarray, "time joints 2"],
-    true_px: Float[np.ndarray, "time joints 2"],
-    skeleton: Skeleton,
-    thresholds: Sequence[float] = (0.05,),
-    visible: Bool[np.ndarray, "time joints"] | None = None,
-    compared: Bool[np.ndarray, " joints"] | None = None,
-) -> Scores:
-    """``pck_body@a``, ``pck_foot@a`` and ``pck_hand@a`` of one clip, for the parts the format has.
-
-    The person's box is that of all visible joints, also where only those ``compared`` are counted.
-    """
-    part = np.array([_part(*names) for names in zip(skeleton.joints, skeleton.canonical, strict=True)])
-    part = part if compared is None else np.where(compared, part, "")
-    tallies = {}
-    for threshold in thresholds:
-        hit = pck(predicted_px, true_px, threshold, visible)
-        for name in ("body", "foot", "hand"):
-            if (part == name).any():
-                tallies[f"pck_{name}@{threshold:g}"] = tally(hit[:, part == name])
-    return Scores(tallies)
-
-
-def _part(joint: str, canonical: str | None) -> str:
-    words = set((canonical or joint).split("_"))
-    if words & {"heel", "toe", "foot"}:
-        return "foot"
-    return "hand" if words & {"hand", "pinky", "index", "thumb"} else "body"
-
-
-def evaluate_motion(
-    predicted: Points,
-    true: Points,
-    skeleton: Skeleton | Sequence[str],
-    fps: float,
-    valid: Mask = None,
-    feet: tuple[FootPoints, FootPoints] | None = None,
-    contacts: tuple[Bool[np.ndarray, "time points"], Bool[np.ndarray, "time points"]] | None = None,
-    ankles: tuple[Float[np.ndarray, "time feet 3 3"], Float[np.ndarray, "time feet 3 3"]] | None = None,
-    joints: Sequence[str] | None = None,
-) -> Scores:
-    """Every score of one clip; `combine` pools clips.
-
-    Args:
-        predicted: (time, joints, 3) metres in the world; NaN where missing.
-        true: likewise.
-        skeleton: a format, or the canonical names of the joints in array order.
-        fps: frames per second of both.
-        valid: (time, joints) or (time,), False for what must not count.
-        feet: predicted and true toe and heel points for `foot_sliding`, (time, points, 3) metres;
-            None takes heels and big toes from the joints where they are among them.
-        contacts: predicted and true foot contact for `contact_f1`.
-        ankles: predicted and true global ankle rotations for `ajae`.
-        joints: canonical names of those that the joint errors are over; None for all. The foot metrics
-            take heels and toes all the same.
-
-    Raises:
-        ValueError: shapes that do not belong together, or a format without hips.
-    """
-    names = list(skeleton.canonical if isinstance(skeleton, Skeleton) else skeleton)
-    if len(names) != np.shape(true)[1] or not {"left_hip", "right_hip"} <= set(names):
-        raise ValueError(
-            f"metrics: wanted canonical names with left_hip and right_hip for all {np.shape(true)[1]} "
-            f"joints, found {len(names)}: {names}"
-        )
-    predicted, true = _seen_in_both(predicted, true, valid)
-    values = _foot_values(predicted, true, names, fps, feet)
-    if joints is not None:
-        rows = [names.index(joint) for joint in joints]
-        predicted, true, names = predicted[:, rows], true[:, rows], list(joints)
-    tallies = {
-        name: tally(value) for name, value in (_joint_values(predicted, true, names, fps) | values).items()
-    }
-    if ankles is not None:
-        tallies["ajae"] = tally(ajae(*ankles))
-    if contacts is not None:
-        tallies["contact_f1"] = contact_f1(*contacts)
-    return Scores(tallies)
-
-
-def _joint_values(
-    predicted: Points, true: Points, names: Sequence[str | None], fps: float
-) -> dict[str, np.ndarray]:
-    """Every metric of the joints' positions."""
-    hips = [names.index("left_hip"), names.index("right_hip")]
-    root = [names.index("pelvis")] if "pelvis" in names else hips
-    roots = predicted[:, root].mean(1), true[:, root].mean(1)
-    return {
-        "mpjpe": mpjpe(predicted, true, hips),
-        "pa_mpjpe": pa_mpjpe(predicted, true),
-        "w_mpjpe_100": w_mpjpe(predicted, true),
-        "wa_mpjpe_100": wa_mpjpe(predicted, true),
-        "wa_mpjpe_full": wa_mpjpe(predicted, true, chunk=None),
-        "abs_mpjpe": abs_mpjpe(predicted, true),
-        "root_error": root_error(*roots),
-        "root_error_first": root_error(*roots)[:1],
-        "rte": rte(*roots),
-        "accel": accel(predicted, true, hips, fps),
-        "jitter": jitter(predicted, fps),
-        "jitter_true": jitter(true, fps),
-    }
-
-
-def _foot_values(
-    predicted: Points,
-    true: Points,
-    names: Sequence[str | None],
-    fps: float,
-    feet: tuple[FootPoints, FootPoints] | None,
-) -> dict[str, np.ndarray]:
-    """The foot metrics that these joints, or the given toe and heel points, allow."""
-    soles = [[f"{side}_{p}" for p in ("heel", "big_toe", "small_toe")] for side in ("left", "right")]
-    if feet is None and {name for foot in soles for name in foot[:2]} <= set(names):
-        rows = [names.index(name) for foot in soles for name in foot[:2]]
-        feet = predicted[:, rows], true[:, rows]
-    values = {} if feet is None else {"foot_sliding": foot_sliding(*feet, fps)}
-    if {name for foot in soles for name in foot} <= set(names):
-        whole = np.array([[names.index(name) for name in foot] for foot in soles])
-        values["n_mpjpe_foot"] = n_mpjpe_foot(predicted[:, whole], true[:, whole])
-    return values

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Real
+from scipy.spatial.transform import Rotation
 
 
 def resample_observations(
@@ -65,3 +66,59 @@ def resample_points(
     beyond = (wanted - inside).reshape(-1, *(1,) * (points.ndim - 1))
     slope = (points[-1] - points[-2]) * fps
     return spline(inside) + beyond * slope
+
+
+def resample_linearly(
+    values: Float[np.ndarray, "time numbers"],
+    times: Real[np.ndarray, "time"],
+    wanted: Real[np.ndarray, "new"],
+) -> Float[np.ndarray, "new numbers"]:
+    """Values of these times at others, on straight lines in between; the ends are held."""
+    return np.stack([np.interp(wanted, times, column) for column in values.T], axis=1)
+
+
+def resample_rotations(
+    rotations: Float[np.ndarray, "time *joints 3 3"],
+    times: Real[np.ndarray, "time"],
+    wanted: Real[np.ndarray, "new"],
+) -> Float[np.ndarray, "new *joints 3 3"]:
+    """Rotations of these times at others, at an even speed the shortest way in between; the ends are held.
+
+    At its own time each is returned to the bit.
+    """
+    rows = np.interp(wanted, times, np.arange(len(times)))
+    before = rows.astype(int)
+    resampled = rotations[before]
+    between = np.flatnonzero(rows - before)
+    if len(between):
+        start, end = resampled[between], rotations[before[between] + 1]
+        turn = Rotation.from_matrix((start.swapaxes(-1, -2) @ end).reshape(-1, 3, 3)).as_rotvec()
+        share = (rows - before)[between].repeat(len(turn) // len(between))
+        part = Rotation.from_rotvec(turn * share[:, None]).as_matrix()
+        resampled[between] = start @ part.reshape(start.shape)
+    return resampled
+
+
+def nearest_rotations(matrices: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 3 3"]:
+    """By least squares, of mixtures of rotations; never a reflection."""
+    left, _, right = np.linalg.svd(matrices)
+    left[..., 2] *= np.where(np.linalg.det(left @ right) < 0, -1.0, 1.0)[..., None]
+    return left @ right
+
+
+def bridge_gaps(
+    values: Float[np.ndarray, "time *rest"], known: Bool[np.ndarray, "time *points"]
+) -> Float[np.ndarray, "time *rest"]:
+    """Straight lines in time across frames that are not known; the ends are held, 0 where none ever is.
+
+    Args:
+        values: (time, points, numbers), say, or (time, numbers).
+        known: of the first of these axes, of all or of time alone.
+    """
+    frames, flat = np.arange(len(known)), known.reshape(len(known), -1)
+    columns = values.reshape(*flat.shape, -1)
+    bridged = np.zeros(columns.shape)
+    for point in np.flatnonzero(flat.any(0)):
+        seen = flat[:, point]
+        bridged[:, point] = resample_linearly(columns[seen, point], frames[seen], frames)
+    return bridged.reshape(values.shape)

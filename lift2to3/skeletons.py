@@ -52,6 +52,11 @@ INDEX: Final[Mapping[str, int]] = {name: i for i, name in enumerate(CANONICAL)}
 """Canonical name → row in every canonical array."""
 
 
+def rows_by_side(*points: str) -> np.ndarray:
+    """Canonical rows of the left side's points and of the right side's. (2, points)"""
+    return np.array([[INDEX[f"{side}_{point}"] for point in points] for side in ("left", "right")])
+
+
 def mirror_name(name: str) -> str:
     """The same point on the body's other side: ``left_knee`` ↔ ``right_knee``."""
     swap = {"left": "right", "right": "left"}
@@ -89,11 +94,7 @@ def stick_bones(names: tuple[str, ...]) -> list[tuple[int, int, str]]:
 MIRROR: Final = np.array([INDEX[mirror_name(name)] for name in CANONICAL], dtype=np.int32)
 """Row of the same point on the body's other side (an involution)."""
 
-FOOT_POINTS: Final = tuple(
-    INDEX[f"{side}_{point}"]
-    for side in ("left", "right")
-    for point in ("ankle", "heel", "foot", "big_toe", "small_toe")
-)
+FOOT_POINTS: Final = tuple(rows_by_side("ankle", "heel", "foot", "big_toe", "small_toe").ravel().tolist())
 """Rows that can touch the ground in ordinary motion, ankle included (the only one COCO-17 has)."""
 
 

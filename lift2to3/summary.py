@@ -10,8 +10,9 @@ from jaxtyping import Bool, Float
 from lift2to3.contact import CONTACT_POINTS, LIFTED_CONTACT, contact_labels
 from lift2to3.geometry.cameras import Camera
 from lift2to3.keypoints import Keypoints
-from lift2to3.metrics import contact_sliding, tally
+from lift2to3.metrics import contact_sliding
 from lift2to3.motion import Motion
+from lift2to3.scores import tally
 from lift2to3.skeletons import CANONICAL, FOOT_POINTS, Skeleton
 
 CONTACT_HEIGHT_M: Final = 0.03

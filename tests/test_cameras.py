@@ -9,6 +9,7 @@ import pytest
 
 from lift2to3.conventions import NEAR_M
 from lift2to3.geometry.cameras import Camera, View, look_at, project, ray_directions, to_camera
+from lift2to3.resample import nearest_rotations
 
 K = np.array([[1100.0, 0, 650], [0, 1090.0, 350], [0, 0, 1]])
 LENS = np.array([-0.29, 0.19, 6e-4, -4e-4, -0.058])  # as strong as any lens of the data folder
@@ -19,8 +20,7 @@ def extrinsics(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     draw = np.random.default_rng(seed)
     centre = draw.uniform([-4, -6, 0.5], [4, -3, 3])
     view = look_at(jnp.asarray(centre), jnp.asarray(draw.normal(0, 0.2, 3)), jnp.asarray(draw.normal(0, 0.1)))
-    rotation, _, unit = np.linalg.svd(np.asarray(view.cam_from_world, np.float64))
-    rotation = rotation @ unit
+    rotation = nearest_rotations(np.asarray(view.cam_from_world, np.float64))
     return rotation, -rotation @ centre
 
 

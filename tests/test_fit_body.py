@@ -13,7 +13,7 @@ from lift2to3.fit.fit_body import FitConfig, fit_body
 from lift2to3.fit.smplify_windows import WINDOW_FRAMES, poses_of, rotations_of
 from lift2to3.keypoints import as_keypoints
 from lift2to3.motion import Motion
-from lift2to3.skeletons import CANONICAL, INDEX, MIRROR
+from lift2to3.skeletons import CANONICAL, INDEX, MIRROR, rows_by_side
 from lift2to3.walk import synthetic_walk
 
 PRIOR = load_body_prior()
@@ -72,7 +72,7 @@ def test_a_rigid_body_s_points_give_back_its_bones_and_rotations():
     lengths, true = (np.linalg.norm(each[1:], axis=1) for each in (body.rest_offsets, offsets))
     np.testing.assert_allclose(lengths, true, atol=0.012)
     np.testing.assert_array_equal(body.rest_offsets[MIRROR] * [-1, 1, 1], body.rest_offsets)
-    limbs = [INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("hip", "knee", "shoulder")]
+    limbs = rows_by_side("hip", "knee", "shoulder").ravel()
     assert degrees_apart(fitted, frames)[:, limbs].mean() < 6
     assert body.valid.all() and body.fps == 30.0
 

@@ -22,9 +22,9 @@ from lift2to3.data.body_rotations import body_motion
 from lift2to3.data.initial_feet import InitialErrorConfig
 from lift2to3.data.mocap import MocapClip, clip_from_bvh
 from lift2to3.data.packed import write_packed
-from lift2to3.metrics import Scores
 from lift2to3.models.foot_lifter import FootLifter, FootLifterConfig
 from lift2to3.models.params import build
+from lift2to3.scores import Scores
 from lift2to3.skeletons import CANONICAL, INDEX
 
 ANKLES = [INDEX["left_ankle"], INDEX["right_ankle"]]

@@ -31,7 +31,7 @@ from lift2to3.data.mocap import quaternions_from_matrices
 from lift2to3.data.windows import WindowConfig, body_window_batches
 from lift2to3.geometry.cameras import look_at, project
 from lift2to3.motion import BodyMotion
-from lift2to3.pipeline.refine_feet import shows_feet
+from lift2to3.pipeline.check_foot_input import shows_feet
 from lift2to3.representation import BOX_MARGIN, FOOT_KEYPOINTS, FOOT_ROWS, in_box, person_box
 from lift2to3.skeletons import BONES, CANONICAL, INDEX, MIRROR, PARENTS, SKELETONS
 

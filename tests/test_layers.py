@@ -21,7 +21,7 @@ LAYERS = (
         "told",
     ),
     ("keypoints", "body", "motion", "observations", "geometry"),
-    ("representation", "smpl", "contact", "metrics", "summary", "formats", "walk", "demo_clip"),
+    ("representation", "smpl", "contact", "metrics", "scores", "summary", "formats", "walk", "demo_clip"),
     ("models", "data"),
     ("checkpoint", "fit"),
     ("training", "pipeline"),

@@ -14,11 +14,12 @@ from lift2to3.fit.body_prior import load_body_prior
 from lift2to3.fit.first_pose import first_rest_offsets, first_rotations, measured_rest_offsets
 from lift2to3.metrics import jitter
 from lift2to3.motion import BodyMotion
-from lift2to3.pipeline.lock_feet import LockConfig, foot_summary, lock_feet
-from lift2to3.skeletons import FOOT_POINTS, INDEX, MIRROR, PARENTS, SMPL_22
+from lift2to3.pipeline.foot_summary import foot_summary
+from lift2to3.pipeline.lock_feet import LockConfig, lock_feet
+from lift2to3.skeletons import FOOT_POINTS, INDEX, MIRROR, PARENTS, SMPL_22, rows_by_side
 from lift2to3.walk import synthetic_walk
 
-LEGS = [INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("hip", "knee", "ankle")]
+LEGS = rows_by_side("hip", "knee", "ankle").ravel()
 ANKLES = [INDEX["left_ankle"], INDEX["right_ankle"]]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from lift2to3 import metrics
 from lift2to3.geometry.similarity import fit_similarity
+from lift2to3.scores import UNITS, Scores, combine, evaluate_motion, evaluate_pck
 from lift2to3.skeletons import CANONICAL, INDEX, SKELETONS, SMPL_22
 
 HIPS = [INDEX["left_hip"], INDEX["right_hip"]]
@@ -35,7 +36,7 @@ def random_pair(rng: np.random.Generator, time: int = 12, joints: int = 22) -> t
 def test_identical_motions_have_no_error_but_their_jitter(rng: np.random.Generator) -> None:
     _, true = random_pair(rng, joints=len(CANONICAL), time=230)
     true[20:40, INDEX["left_heel"]] = true[20, INDEX["left_heel"]]  # else no foot ever stands
-    scores = metrics.evaluate_motion(true, true, CANONICAL, 30.0)
+    scores = evaluate_motion(true, true, CANONICAL, 30.0)
     assert scores["jitter"] == scores["jitter_true"] > 0
     assert scores.counts["foot_sliding"] >= 19
     for name, value in scores.items():
@@ -46,7 +47,7 @@ def test_identical_motions_have_no_error_but_their_jitter(rng: np.random.Generat
 
 def test_a_shift_is_seen_in_the_world_only(rng: np.random.Generator) -> None:
     _, true = random_pair(rng)
-    scores = metrics.evaluate_motion(true + [0.01, 0, 0], true, SMPL_22, 30.0)
+    scores = evaluate_motion(true + [0.01, 0, 0], true, SMPL_22, 30.0)
     assert scores["abs_mpjpe"] == pytest.approx(10)
     assert scores["root_error"] == pytest.approx(10)
     assert scores["root_error_first"] == pytest.approx(10)
@@ -113,7 +114,7 @@ def test_rigid_motion_of_the_path_leaves_rte_zero(rng: np.random.Generator) -> N
 
 def test_pooling_clips_equals_measuring_their_frames_together(rng: np.random.Generator) -> None:
     pairs = [random_pair(rng, time) for time in (5, 40, 13)]
-    pooled = metrics.combine(metrics.evaluate_motion(p, t, SMPL_22, 30.0) for p, t in pairs)
+    pooled = combine(evaluate_motion(p, t, SMPL_22, 30.0) for p, t in pairs)
     frames = np.concatenate([metrics.pa_mpjpe(p, t) for p, t in pairs])
     steps = np.concatenate([metrics.accel(p, t, HIPS, 30.0) for p, t in pairs])
     assert pooled["pa_mpjpe"] == pytest.approx(frames.mean(), rel=1e-12)
@@ -177,7 +178,7 @@ def test_foot_floating_is_what_the_lowest_point_lacks_to_stand() -> None:
 def test_root_errors_first_and_mean() -> None:
     true = np.zeros((2, 22, 3))
     predicted = true + np.array([0.3, 0.1])[:, None, None] * [0.0, 0.0, 1.0]
-    scores = metrics.evaluate_motion(predicted, true, SMPL_22, 30.0)
+    scores = evaluate_motion(predicted, true, SMPL_22, 30.0)
     assert scores["root_error"] == pytest.approx(200)
     assert scores["root_error_first"] == pytest.approx(300)
     assert math.isnan(scores["rte"])  # the truth stands still: no path to be a part of
@@ -212,7 +213,7 @@ def test_contact_f1_pools_as_one_clip() -> None:
     found = np.array([[1, 0], [0, 1], [1, 0]], bool)
     hits, total = metrics.contact_f1(found, true)
     assert hits / total == pytest.approx(2 * 2 / (2 * 2 + 1 + 1))
-    both = metrics.combine([metrics.Scores({"contact_f1": (hits, total)})] * 2)
+    both = combine([Scores({"contact_f1": (hits, total)})] * 2)
     assert both["contact_f1"] == pytest.approx(2 / 3)
 
 
@@ -229,7 +230,7 @@ def test_pck_parts() -> None:
     true = np.stack(np.meshgrid(np.arange(23.0) * 10, np.arange(4.0)), -1).reshape(4, 23, 2)
     predicted = true.copy()
     predicted[:, skeleton.joints.index("left_heel")] += 400
-    scores = metrics.evaluate_pck(predicted, true, skeleton, thresholds=(0.05, 0.1))
+    scores = evaluate_pck(predicted, true, skeleton, thresholds=(0.05, 0.1))
     assert scores["pck_body@0.05"] == 1
     assert scores["pck_foot@0.1"] == pytest.approx(5 / 6)
     assert "pck_hand@0.05" not in scores
@@ -241,14 +242,14 @@ def test_pck_s_box_is_that_of_joints_not_compared_too() -> None:
     true[0, skeleton.joints.index("left_ankle")] = 200.0  # makes the box 200 px wide
     predicted = true + [9.0, 0.0]
     alone = np.array([name == "nose" for name in skeleton.joints])
-    scores = metrics.evaluate_pck(predicted, true, skeleton, compared=alone)
+    scores = evaluate_pck(predicted, true, skeleton, compared=alone)
     assert dict(scores) == {"pck_body@0.05": 1.0} and scores.counts == {"pck_body@0.05": 1.0}
-    assert metrics.evaluate_pck(predicted * 1.2, true, skeleton, compared=~alone)["pck_body@0.05"] < 1
+    assert evaluate_pck(predicted * 1.2, true, skeleton, compared=~alone)["pck_body@0.05"] < 1
 
 
 def test_a_turned_pose_is_an_error_of_orientation_alone(rng: np.random.Generator) -> None:
     _, true = random_pair(rng)
-    scores = metrics.evaluate_motion(true @ random_rotation(rng).T, true, SMPL_22, 30.0)
+    scores = evaluate_motion(true @ random_rotation(rng).T, true, SMPL_22, 30.0)
     for name in ("pa_mpjpe", "w_mpjpe_100", "wa_mpjpe_100", "wa_mpjpe_full", "rte"):
         assert scores[name] == pytest.approx(0, abs=1e-6), name
     assert min(scores["mpjpe"], scores["abs_mpjpe"], scores["accel"]) > 1
@@ -266,9 +267,9 @@ def test_drift_shows_in_w_mpjpe_as_it_grows() -> None:
 
 def test_joint_errors_over_some_joints_and_feet_from_all(rng: np.random.Generator) -> None:
     predicted, true = random_pair(rng, joints=len(CANONICAL))
-    some = metrics.evaluate_motion(predicted, true, CANONICAL, 30.0, joints=SMPL_22)
-    alone = metrics.evaluate_motion(predicted[:, :22], true[:, :22], SMPL_22, 30.0)
-    every = metrics.evaluate_motion(predicted, true, CANONICAL, 30.0)
+    some = evaluate_motion(predicted, true, CANONICAL, 30.0, joints=SMPL_22)
+    alone = evaluate_motion(predicted[:, :22], true[:, :22], SMPL_22, 30.0)
+    every = evaluate_motion(predicted, true, CANONICAL, 30.0)
     assert {name: some[name] for name in alone} == pytest.approx(dict(alone), rel=1e-12)
     assert alone["pa_mpjpe"] != pytest.approx(every["pa_mpjpe"], rel=1e-3)
     assert some["n_mpjpe_foot"] == every["n_mpjpe_foot"]
@@ -277,7 +278,7 @@ def test_joint_errors_over_some_joints_and_feet_from_all(rng: np.random.Generato
 
 def test_heels_and_big_toes_are_enough_for_sliding(rng: np.random.Generator) -> None:
     predicted, true = random_pair(rng, joints=33)
-    scores = metrics.evaluate_motion(predicted, true, SKELETONS["mediapipe33"], 30.0)
+    scores = evaluate_motion(predicted, true, SKELETONS["mediapipe33"], 30.0)
     assert "foot_sliding" in scores and "n_mpjpe_foot" not in scores  # MediaPipe shows no small toe
 
 
@@ -324,10 +325,10 @@ def test_a_frame_without_hips_has_no_mpjpe(rng: np.random.Generator) -> None:
 
 def test_all_missing_measures_nothing_and_pools_as_nothing(rng: np.random.Generator) -> None:
     predicted, true = random_pair(rng)
-    nothing = metrics.evaluate_motion(np.full_like(true, np.nan), true, SMPL_22, 30.0)
+    nothing = evaluate_motion(np.full_like(true, np.nan), true, SMPL_22, 30.0)
     assert all(math.isnan(value) for value in nothing.values())
-    clip = metrics.evaluate_motion(predicted, true, SMPL_22, 30.0)
-    pooled = metrics.combine([nothing, clip])
+    clip = evaluate_motion(predicted, true, SMPL_22, 30.0)
+    pooled = combine([nothing, clip])
     np.testing.assert_equal(dict(pooled), dict(clip))  # NaN where neither measures (rate of no foot)
 
 
@@ -342,7 +343,7 @@ def test_points_on_a_line_fit_without_a_warning(rng: np.random.Generator, points
 
 def test_one_frame_has_errors_but_no_differences(rng: np.random.Generator) -> None:
     predicted, true = random_pair(rng, time=1)
-    scores = metrics.evaluate_motion(predicted, true, SMPL_22, 30.0)
+    scores = evaluate_motion(predicted, true, SMPL_22, 30.0)
     assert scores["mpjpe"] > 0
     assert math.isnan(scores["accel"])
     assert scores.counts["accel"] == 0
@@ -351,21 +352,19 @@ def test_one_frame_has_errors_but_no_differences(rng: np.random.Generator) -> No
 def test_feet_can_be_given_for_a_format_without_them() -> None:
     true, feet = np.zeros((4, 22, 3)), np.zeros((4, 4, 3))
     slide = feet + np.arange(4)[:, None, None] * [0.002, 0, 0]
-    scores = metrics.evaluate_motion(true, true, SMPL_22, 30.0, feet=(slide, feet))
+    scores = evaluate_motion(true, true, SMPL_22, 30.0, feet=(slide, feet))
     assert scores["foot_sliding"] == pytest.approx(2.0)
-    assert "foot_sliding" not in metrics.evaluate_motion(true, true, SMPL_22, 30.0)
+    assert "foot_sliding" not in evaluate_motion(true, true, SMPL_22, 30.0)
     whole = np.zeros((4, len(CANONICAL), 3))  # given ones come before the format's own
-    scores = metrics.evaluate_motion(whole, whole, CANONICAL, 30.0, feet=(slide, feet))
+    scores = evaluate_motion(whole, whole, CANONICAL, 30.0, feet=(slide, feet))
     assert scores["foot_sliding"] == pytest.approx(2.0)
 
 
 def test_every_score_has_a_unit(rng: np.random.Generator) -> None:
     predicted, true = random_pair(rng, joints=len(CANONICAL))
     eye, contact = np.tile(np.eye(3), (12, 2, 1, 1)), np.ones((12, 2), bool)
-    scores = metrics.evaluate_motion(
-        predicted, true, CANONICAL, 30.0, contacts=(contact, contact), ankles=(eye, eye)
-    )
-    assert set(scores) == set(metrics.UNITS)
+    scores = evaluate_motion(predicted, true, CANONICAL, 30.0, contacts=(contact, contact), ankles=(eye, eye))
+    assert set(scores) == set(UNITS)
 
 
 @pytest.mark.parametrize("name", sorted(SKELETONS))
@@ -373,11 +372,11 @@ def test_every_format_can_be_evaluated(rng: np.random.Generator, name: str) -> N
     skeleton = SKELETONS[name]
     predicted, true = random_pair(rng, joints=len(skeleton.joints))
     predicted[:, skeleton.rows < 0] = np.nan
-    assert metrics.evaluate_motion(predicted, true, skeleton, 30.0)["pa_mpjpe"] > 0
+    assert evaluate_motion(predicted, true, skeleton, 30.0)["pa_mpjpe"] > 0
 
 
 def test_shapes_that_do_not_belong_together_are_named() -> None:
     with pytest.raises(ValueError, match="left_hip and right_hip for all 5"):
-        metrics.evaluate_motion(np.zeros((3, 5, 3)), np.zeros((3, 5, 3)), SMPL_22, 30.0)
+        evaluate_motion(np.zeros((3, 5, 3)), np.zeros((3, 5, 3)), SMPL_22, 30.0)
     with pytest.raises((ValueError, TypeError), match="valid"):  # TypeError: the tests' own shape checks
         metrics.abs_mpjpe(np.zeros((3, 5, 3)), np.zeros((3, 5, 3)), np.ones(4, bool))

@@ -14,6 +14,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from lift2to3 import metrics
+from lift2to3.scores import Scores, combine, evaluate_motion, evaluate_pck
 from lift2to3.skeletons import CANONICAL, SKELETONS
 
 Vector = list[float]
@@ -241,7 +242,7 @@ def with_holes(rng: np.random.Generator, *motions: np.ndarray) -> np.ndarray:
     return valid
 
 
-def assert_equal_means(scores: metrics.Scores, expected: dict[str, list[float]]) -> None:
+def assert_equal_means(scores: Scores, expected: dict[str, list[float]]) -> None:
     for name, values in expected.items():
         assert scores.counts[name] == len(values), name
         if values:
@@ -259,7 +260,7 @@ def test_scores_of_points(frames: int, holes: bool) -> None:
     if holes and frames > 100:
         assert not np.isfinite(predicted).all(-1).any(-1).all()  # a frame is gone: chunks must close up
     expected = slow_values(predicted, true, FPS, valid)
-    scores = metrics.evaluate_motion(predicted, true, CANONICAL, FPS, valid)
+    scores = evaluate_motion(predicted, true, CANONICAL, FPS, valid)
     assert set(scores) == set(expected)
     assert_equal_means(scores, expected)
     if frames > 100:
@@ -269,7 +270,7 @@ def test_scores_of_points(frames: int, holes: bool) -> None:
 def test_scores_of_clips_together_are_means_over_all_their_frames() -> None:
     rng = np.random.default_rng(7)
     pairs = [moving_pair(rng, frames) for frames in LENGTHS]
-    scores = metrics.combine(metrics.evaluate_motion(*pair, CANONICAL, FPS) for pair in pairs)
+    scores = combine(evaluate_motion(*pair, CANONICAL, FPS) for pair in pairs)
     values: dict[str, list[float]] = {}
     for predicted, true in pairs:
         for name, some in slow_values(predicted, true, FPS).items():
@@ -354,6 +355,6 @@ def test_right_keypoints(frames: int) -> None:
                 part = "foot" if skeleton.joints[j].split("_")[-1] in ("toe", "heel") else "body"
                 off = math.dist(predicted[t, j], true[t, j])
                 right.setdefault(f"pck_{part}@{a:g}", []).append(float(off / side < a))
-    scores = metrics.evaluate_pck(predicted, true, skeleton, (0.05, 0.1), visible)
+    scores = evaluate_pck(predicted, true, skeleton, (0.05, 0.1), visible)
     assert_equal_means(scores, right)
     assert set(scores) == {"pck_body@0.05", "pck_foot@0.05", "pck_body@0.1", "pck_foot@0.1"}

@@ -23,16 +23,17 @@ from lift2to3.models.foot_lifter import FootLifter, FootLifterConfig
 from lift2to3.models.params import build
 from lift2to3.observations import observe
 from lift2to3.pipeline import refine_feet as module
-from lift2to3.pipeline.refine_feet import FootRefiner, RefineConfig, refine_feet, shows_feet
+from lift2to3.pipeline.check_foot_input import shows_feet
+from lift2to3.pipeline.refine_feet import FootRefiner, RefineConfig, refine_feet
 from lift2to3.representation import FOOT_ROWS
-from lift2to3.skeletons import CANONICAL, INDEX, SKELETONS
+from lift2to3.skeletons import CANONICAL, INDEX, SKELETONS, rows_by_side
 
 TINY = FootLifterConfig(width=32, depth=2, heads=2, mlp_ratio=1, reach=8, half=False)
 CONTEXT = TINY.depth * TINY.reach
 ANKLES = [INDEX["left_ankle"], INDEX["right_ankle"]]
 OTHERS = np.setdiff1d(np.arange(22), ANKLES)
-SOLES = [INDEX[f"{s}_{p}"] for s in ("left", "right") for p in ("heel", "foot", "big_toe", "small_toe")]
-FEET = [INDEX[f"{s}_{p}"] for s in ("left", "right") for p in ("ankle", "heel", "big_toe", "small_toe")]
+SOLES = rows_by_side("heel", "foot", "big_toe", "small_toe").ravel()
+FEET = rows_by_side("ankle", "heel", "big_toe", "small_toe").ravel()
 FRAMES = 60
 
 

@@ -40,7 +40,7 @@ from lift2to3.models.regressor import (
 from lift2to3.observations import observe
 from lift2to3.pipeline.refine_feet import FootRefiner
 from lift2to3.pipeline.window_models import DenoisedWindows, RegressedWindows
-from lift2to3.skeletons import CANONICAL, INDEX, MIRROR
+from lift2to3.skeletons import CANONICAL, INDEX, MIRROR, rows_by_side
 from lift2to3.training.loop import LoopConfig
 from lift2to3.training.losses import Example, LossConfig
 from lift2to3.training.state import OptimiserConfig
@@ -135,7 +135,7 @@ def test_flattened_points_move_with_their_root_alone():
     first, moved = flatten(points, every), flatten(points + 2.0, every)
     np.testing.assert_allclose((moved - first)[:, 0], 2.0, atol=1e-5)
     np.testing.assert_allclose((moved - first)[:, 1:], 0.0, atol=1e-5)
-    hips = np.array([INDEX[f"{side}_hip"] for side in ("left", "right")])
+    hips = rows_by_side("hip")[:, 0]
     alone = flatten(points, jnp.zeros_like(every).at[:, hips].set(True).at[:, INDEX["nose"]].set(True))
     np.testing.assert_allclose(alone[:, 0], points[:, hips].mean(1), atol=1e-6)
     nose = flatten(points, jnp.zeros_like(every).at[:, INDEX["nose"]].set(True))

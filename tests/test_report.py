@@ -21,7 +21,8 @@ from lift2to3.demo_clip import load_demo_clip
 from lift2to3.geometry.cameras import Camera
 from lift2to3.keypoints import Keypoints, as_keypoints
 from lift2to3.motion import BodyMotion, Motion
-from lift2to3.pipeline.lock_feet import LockConfig, foot_summary
+from lift2to3.pipeline.foot_summary import foot_summary
+from lift2to3.pipeline.lock_feet import LockConfig
 from lift2to3.report.bone_lengths import bone_lengths
 from lift2to3.report.page import report_html, template, write_report
 from lift2to3.skeletons import CANONICAL, Skeleton

@@ -16,6 +16,7 @@ from lift2to3.geometry.cameras import look_at
 from lift2to3.models.denoiser import Denoiser, DenoiserConfig
 from lift2to3.models.multiview import MultiViewConfig
 from lift2to3.models.params import build
+from lift2to3.resample import nearest_rotations
 from lift2to3.skeletons import CANONICAL, get_skeleton
 from lift2to3.walk import synthetic_walk
 
@@ -58,8 +59,7 @@ def camera(
 ) -> Camera:
     """A camera that stands at ``centre`` and looks at ``target``, both in the world."""
     view = look_at(jnp.asarray(centre, float), jnp.asarray(target, float), roll_rad)
-    rotation, _, unit = np.linalg.svd(np.asarray(view.cam_from_world, np.float64))  # float32 → orthonormal
-    R = rotation @ unit
+    R = nearest_rotations(np.asarray(view.cam_from_world, np.float64))  # float32 → orthonormal
     return Camera(**{"K": K, "R": R, "t": -R @ np.asarray(centre), "size": SIZE} | fields)
 
 

@@ -23,6 +23,7 @@ from lift2to3.data.dataset import load_clips
 from lift2to3.fit.body_prior import BODY_PRIOR
 from lift2to3.fit.first_pose import symmetric
 from lift2to3.motion import BodyMotion
+from lift2to3.resample import nearest_rotations
 from lift2to3.skeletons import MIRROR
 
 
@@ -59,8 +60,7 @@ def main(config: Config) -> Path:
     rotations = np.concatenate([motion.rotations[:: config.every, 1:] for motion in motions])
     whole = np.concatenate([np.broadcast_to(np.eye(3), (len(rotations), 1, 3, 3)), rotations], axis=1)
     both = np.concatenate([whole, mirrored(whole)])[:, 1:]
-    u, _, vt = np.linalg.svd(both.mean(0))
-    mean = u @ vt
+    mean = nearest_rotations(both.mean(0))
     tangent = Rotation.from_matrix((mean.swapaxes(1, 2) @ both).reshape(-1, 3, 3)).as_rotvec()
     tangent = tangent.reshape(len(both), -1)
     low, high = np.quantile(tangent, [config.tail, 1 - config.tail], axis=0)

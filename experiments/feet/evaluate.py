@@ -36,8 +36,9 @@ from experiments.protocol import evenly, load_rigs, trials
 from lift2to3 import BodyMotion, Camera, Keypoints
 from lift2to3.data.dataset import load_clips
 from lift2to3.data.initial_feet import InitialErrorConfig
-from lift2to3.metrics import Scores, ajae, combine, evaluate_pck, n_mpjpe_foot, tally
+from lift2to3.metrics import ajae, n_mpjpe_foot
 from lift2to3.pipeline.refine_feet import FOOT_WEIGHTS, FootRefiner
+from lift2to3.scores import Scores, combine, evaluate_pck, tally
 from lift2to3.skeletons import get_skeleton
 
 Method = Callable[[BodyMotion, Keypoints, Camera], BodyMotion]

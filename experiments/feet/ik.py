@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 
 from lift2to3 import BodyMotion, Camera, Keypoints
 from lift2to3.observations import observe
-from lift2to3.skeletons import INDEX
+from lift2to3.skeletons import rows_by_side
 
 _POINTS = ("heel", "big_toe", "small_toe")
 
@@ -46,9 +46,7 @@ def bend_feet(
     n, confidence = observed.n, observed.confidence
     frames, points = body.posed()
     rotations = body.rotations.copy()
-    for side in ("left", "right"):
-        ankle, ball = INDEX[f"{side}_ankle"], INDEX[f"{side}_foot"]
-        rows = [INDEX[f"{side}_{point}"] for point in _POINTS]
+    for ankle, ball, *rows in rows_by_side("ankle", "foot", *_POINTS).tolist():
         observed, seen = _low_passed(
             n[:, [ankle, *rows]], confidence[:, [ankle, *rows]] > 0, config, body.fps
         )

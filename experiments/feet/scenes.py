@@ -24,13 +24,13 @@ from lift2to3.body import REFERENCE_LEG_M, leg_length, local_rotations
 from lift2to3.data.body_rotations import body_motion
 from lift2to3.data.initial_feet import InitialErrorConfig, corrupt_feet
 from lift2to3.fit.body_prior import load_body_prior
-from lift2to3.skeletons import INDEX, get_skeleton
+from lift2to3.skeletons import get_skeleton, rows_by_side
 
 Case = Literal["estimated", "held", "lifted", "right already", "no foot keypoints", "extreme"]
 FootNoise = Literal["gt", "feet", "noisy"]
 FORMAT = "halpe26"
-KNEES, ANKLES, BALLS = ([INDEX[f"left_{j}"], INDEX[f"right_{j}"]] for j in ("knee", "ankle", "foot"))
-SOLES = np.array([[INDEX[f"{s}_{p}"] for p in ("heel", "big_toe", "small_toe")] for s in ("left", "right")])
+KNEES, ANKLES, BALLS = rows_by_side("knee", "ankle", "foot").T
+SOLES = rows_by_side("heel", "big_toe", "small_toe")
 
 ESTIMATED = InitialErrorConfig(
     exact=0.0, absent=0.0, toward_rest=1.0, low_pass_s=0.3, bias_deg=10.0, wander_deg=8.0, jitter_deg=2.5,

@@ -16,9 +16,9 @@ from scipy.spatial.transform import Rotation
 from experiments.protocol import Trial, aimed_camera, inside_picture
 from lift2to3 import Camera
 from lift2to3.resample import resample_points
-from lift2to3.skeletons import INDEX
+from lift2to3.skeletons import INDEX, rows_by_side
 
-LEGS = np.array([INDEX[f"{side}_{p}"] for side in ("left", "right") for p in ("knee", "ankle", "foot")])
+LEGS = rows_by_side("knee", "ankle", "foot").ravel()
 OCCLUSION_S = 0.5
 """How slowly hidden legs come and go."""
 FOCAL_PX, SIZE_PX = 1100.0, (1920, 1080)

@@ -19,7 +19,7 @@ from experiments.robustness.disturbances import CURVES, draws_of
 from experiments.robustness.page import CALIBRATION, METRICS, page
 from experiments.robustness.plot import draw
 from lift2to3.data.dataset import load_clips
-from lift2to3.metrics import combine
+from lift2to3.scores import combine
 from lift2to3.skeletons import INDEX
 from lift2to3.whole_file import whole_file
 

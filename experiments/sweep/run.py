@@ -37,7 +37,7 @@ from experiments.train import main as train
 from lift2to3 import Lifter
 from lift2to3.data.dataset import load_clips
 from lift2to3.disk_cache import use_disk_cache
-from lift2to3.metrics import combine
+from lift2to3.scores import combine
 from lift2to3.whole_file import whole_file
 
 NOISES = ("gt", "noisy")

@@ -183,7 +183,7 @@ def summary_rows(motion: Motion, keypoints: Keypoints, camera: Camera) -> list[t
 
 def truth_rows(motion: Motion, truth: np.ndarray) -> Rows:
     """Errors against the true points, (time, joints, 3) metres in the motion's joints, one row a metric."""
-    from lift2to3.metrics import UNITS, evaluate_motion
+    from lift2to3.scores import UNITS, evaluate_motion
 
     scores = evaluate_motion(
         motion.joints_world.astype(float), truth.astype(float), motion.joint_names, motion.fps, motion.valid

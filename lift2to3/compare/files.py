@@ -25,9 +25,10 @@ from lift2to3.compare.world_points import WorldPoints, world_points
 from lift2to3.convert.read_body import SeenBody
 from lift2to3.geometry.cameras import Camera
 from lift2to3.keypoints import Keypoints
-from lift2to3.metrics import DEFINITIONS, Scores, combine
+from lift2to3.metrics import DEFINITIONS
 from lift2to3.motion import BodyMotion
 from lift2to3.progress import ProgressCallback
+from lift2to3.scores import Scores, combine
 from lift2to3.skeletons import Skeleton
 from lift2to3.whole_file import whole_file
 

@@ -20,14 +20,15 @@ from lift2to3 import metrics
 from lift2to3.compare.world_points import WorldPoints, resampled, world_points
 from lift2to3.contact import CONTACT_POINTS, STANDING_HEIGHT_M, contact_labels
 from lift2to3.keypoints import Keypoints
-from lift2to3.metrics import Scores
 from lift2to3.motion import BodyMotion, Motion
+from lift2to3.scores import UNITS as SCORE_UNITS
+from lift2to3.scores import Scores, evaluate_motion, evaluate_pck, tally
 from lift2to3.skeletons import CANONICAL, FOOT_POINTS, Skeleton, get_skeleton
 
 PCK_THRESHOLDS: Final = (0.05, 0.1)
 
 UNITS: Final[Mapping[str, str]] = {
-    **metrics.UNITS,
+    **SCORE_UNITS,
     "foot_penetration": "mm", "foot_penetration_true": "mm",
     "foot_floating": "mm", "foot_floating_true": "mm",
     **{f"pck_{part}@{a:g}": "fraction" for a in PCK_THRESHOLDS for part in ("body", "foot", "hand")},
@@ -83,7 +84,7 @@ def compare_motions(
         resample: bring the prediction to the truth's rate, where they differ.
 
     Returns:
-        Scores and what they are over; `lift2to3.metrics.combine` pools clips.
+        Scores and what they are over; `lift2to3.scores.combine` pools clips.
 
     Raises:
         ValueError: nothing in common, no hips, another rate or another number of frames.
@@ -103,7 +104,7 @@ def compare_motions(
         raise ValueError("no frame has both hips in the prediction and in the truth; nothing to compare")
     points, truth = (np.where(both[..., None], array, np.nan) for array in (points, truth))
     contacts = _contacts(points, truth, names, true.fps)
-    scores = metrics.evaluate_motion(
+    scores = evaluate_motion(
         points, truth, names, true.fps, contacts=contacts, ankles=_ankles(predicted, true), joints=chosen
     )
     floor = {} if contacts is None else _floor_tallies(points, truth, names, contacts[1])
@@ -241,8 +242,8 @@ def _floor_tallies(
             )
             for side in sides
         ]
-        tallies[f"foot_penetration{end}"] = metrics.tally(metrics.foot_penetration(height[:, lowest]))
-        tallies[f"foot_floating{end}"] = metrics.tally(np.stack(floating))
+        tallies[f"foot_penetration{end}"] = tally(metrics.foot_penetration(height[:, lowest]))
+        tallies[f"foot_floating{end}"] = tally(np.stack(floating))
     return tallies
 
 
@@ -288,7 +289,7 @@ def compare_keypoints(
         if key in found:
             xy[:, column] = predicted.xy_px[:, found.index(key)]
     compared = np.array([key in wanted for key in keys])
-    scores = metrics.evaluate_pck(xy, true.xy_px, true.skeleton, thresholds, compared=compared)
+    scores = evaluate_pck(xy, true.xy_px, true.skeleton, thresholds, compared=compared)
     chosen = tuple(key for key in keys if key in wanted)
     return Compared(scores, chosen, len(xy), true.fps)
 

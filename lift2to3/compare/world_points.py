@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from numpy.typing import ArrayLike
-from scipy.spatial.transform import Rotation, Slerp
 
 from lift2to3.motion import BodyMotion, Motion
-from lift2to3.resample import resample_points
-from lift2to3.skeletons import CANONICAL, INDEX, Skeleton, get_skeleton
+from lift2to3.resample import bridge_gaps, resample_points, resample_rotations
+from lift2to3.skeletons import CANONICAL, Skeleton, get_skeleton, rows_by_side
 
-_ANKLES: Final = [INDEX["left_ankle"], INDEX["right_ankle"]]
-_FEET: Final = [INDEX["left_foot"], INDEX["right_foot"]]
+_ANKLES, _FEET = rows_by_side("ankle", "foot").T
 _LARGEST_M: Final = 10.0
 _LOOKED_AT: Final = 200
 
@@ -118,30 +116,12 @@ def resampled(motion: WorldPoints, fps: float, frames: int) -> WorldPoints:
     beside = np.floor(at).astype(int).clip(0, last), np.ceil(at).astype(int).clip(0, last)
     seen = np.all(np.isfinite(old), axis=-1)
     kept = seen[beside[0]] & seen[beside[1]] & (at <= last)[:, None]
-    points = resample_points(_bridged(old, seen), motion.fps, fps, frames)
+    points = resample_points(bridge_gaps(old, seen), motion.fps, fps, frames)
     ankles = motion.ankles
     if ankles is not None:
-        known = np.flatnonzero(np.isfinite(ankles).all((1, 2, 3)))
-        if len(known) > 1:
-            within = at.clip(known[0], known[-1])
-            sides = [Slerp(known, Rotation.from_matrix(ankles[known, side]))(within) for side in (0, 1)]
-            turned = np.stack([side.as_matrix() for side in sides], axis=1)
-        else:
-            turned = np.repeat(ankles[known], frames, axis=0) if len(known) else ankles[beside[0]]
-        there = np.isin(beside[0], known) & np.isin(beside[1], known) & (at <= last)
-        ankles = np.where(there[:, None, None, None], turned, np.nan)
+        known = np.asarray(np.isfinite(ankles).all((1, 2, 3)))
+        there = known[beside[0]] & known[beside[1]] & (at <= last)
+        turned, ankles = ankles, np.full((frames, *ankles.shape[1:]), np.nan)
+        if there.any():
+            ankles[there] = resample_rotations(turned[known], np.flatnonzero(known), at[there])
     return motion._replace(points_world=np.where(kept[..., None], points, np.nan), fps=fps, ankles=ankles)
-
-
-def _bridged(
-    points: Float[np.ndarray, "time joints 3"], seen: Bool[np.ndarray, "time joints"]
-) -> Float[np.ndarray, "time joints 3"]:
-    """Gaps filled along straight lines; 0 for a joint that is never there."""
-    if seen.all():
-        return points
-    filled, frames = np.zeros_like(points), np.arange(len(points))
-    for joint in np.flatnonzero(seen.any(0)):
-        known = np.flatnonzero(seen[:, joint])
-        for axis in range(3):
-            filled[:, joint, axis] = np.interp(frames, known, points[known, joint, axis])
-    return filled

@@ -14,7 +14,7 @@ from lift2to3.fit.fit_body import fit_body
 from lift2to3.geometry.cameras import Camera, View
 from lift2to3.keypoints import Keypoints
 from lift2to3.motion import BodyMotion, load_motion
-from lift2to3.pipeline.refine_feet import check_keypoints
+from lift2to3.pipeline.check_foot_input import check_keypoints
 
 
 class SeenFeet(NamedTuple):

@@ -18,7 +18,6 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.spatial.transform import Rotation
 
 from lift2to3.array_files import array_names
 from lift2to3.body import pose_body
@@ -32,6 +31,7 @@ from lift2to3.formats.motions.wham import is_wham, wham_result
 from lift2to3.formats.object_files import load_objects
 from lift2to3.geometry.ground import FOOT_HEIGHT_M
 from lift2to3.motion import BodyMotion, as_rate, load_body_motion
+from lift2to3.resample import resample_linearly, resample_rotations
 from lift2to3.skeletons import FOOT_POINTS, INDEX
 from lift2to3.smpl import load_body_model
 
@@ -173,19 +173,19 @@ def _placed(result: SmplResult, rest: RestSkeleton, fps: float, path: Path) -> S
     rotations = np.concatenate([root.orientation[:, None], result.body_pose], axis=1)
     floor = 0.0 if result.on_floor else _floor(rest, rotations, root.translation)
     down = np.array([0.0, 0.0, -floor])
-    filled = _filled(result.frames, path)
+    seen, frames = result.frames, _every_frame(result.frames, path)
     body = BodyMotion(
-        root_translation=filled.straight(root.translation + down),
-        rotations=filled.swung(rotations),
+        root_translation=resample_linearly(root.translation + down, seen, frames),
+        rotations=resample_rotations(rotations, seen, frames),
         rest_offsets=rest.rest_offsets,
         fps=fps,
-        valid=filled.share == 0,
+        valid=np.isin(frames, seen),
     )
     if camera is None:
-        return SeenBody(body, None, None, result.K, filled.frames, upright)
-    axes = filled.swung(camera.orientation[:, None])[:, 0]
-    lifted = filled.straight(camera.translation - camera.orientation @ down)
-    return SeenBody(body, axes, lifted, result.K, filled.frames, upright)
+        return SeenBody(body, None, None, result.K, frames, upright)
+    axes = resample_rotations(camera.orientation, seen, frames)
+    lifted = resample_linearly(camera.translation - camera.orientation @ down, seen, frames)
+    return SeenBody(body, axes, lifted, result.K, frames, upright)
 
 
 def _pelvis(root: Root, rest: RestSkeleton) -> Root:
@@ -222,44 +222,12 @@ def _floor(
     return float(np.percentile(soles.min(axis=1), _UNDER_FLOOR_PERCENT))
 
 
-class _Filled(NamedTuple):
-    """Every frame from the first to the last, between the frames seen.
-
-    Attributes:
-        frames: their numbers in the video.
-        before, after: rows of the frames seen before and after each; its own where it was seen.
-        share: how far between the two it is, from 0.
-    """
-
-    frames: Int[np.ndarray, "time"]
-    before: Int[np.ndarray, "time"]
-    after: Int[np.ndarray, "time"]
-    share: Float[np.ndarray, "time"]
-
-    def straight(self, values: Float[np.ndarray, "seen 3"]) -> Float[np.ndarray, "time 3"]:
-        """Along the line between the values seen."""
-        return values[self.before] + self.share[:, None] * (values[self.after] - values[self.before])
-
-    def swung(self, rotations: Float[np.ndarray, "seen joints 3 3"]) -> Float[np.ndarray, "time joints 3 3"]:
-        """At an even speed the shortest way between the rotations seen."""
-        filled = rotations[self.before]
-        away = np.flatnonzero(self.share)
-        if len(away):
-            start, end = rotations[self.before[away]], rotations[self.after[away]]
-            step = Rotation.from_matrix((start.swapaxes(-1, -2) @ end).reshape(-1, 3, 3)).as_rotvec()
-            share = np.repeat(self.share[away], rotations.shape[1])[:, None]
-            filled[away] = start @ Rotation.from_rotvec(step * share).as_matrix().reshape(start.shape)
-        return filled
-
-
-def _filled(seen: Int[np.ndarray, "seen"], path: Path) -> _Filled:
+def _every_frame(seen: Int[np.ndarray, "seen"], path: Path) -> Int[np.ndarray, "time"]:
+    """The video's frames from the first seen to the last."""
     count = int(seen[-1] - seen[0]) + 1
     if count > (1 + _MOST_FILLED) * len(seen):
         raise ValueError(
             f"{path}: {len(seen)} frames between {seen[0]} and {seen[-1]}; wanted a person seen in one frame "
             f"of {_MOST_FILLED} or more often"
         )
-    frames = np.arange(seen[0], seen[-1] + 1)
-    before = np.searchsorted(seen, frames, side="right") - 1
-    after = np.minimum(before + (seen[before] != frames), len(seen) - 1)
-    return _Filled(frames, before, after, (frames - seen[before]) / np.maximum(seen[after] - seen[before], 1))
+    return np.arange(seen[0], seen[-1] + 1)

@@ -16,7 +16,7 @@ from lift2to3.body import BODY_JOINTS, leg_length
 from lift2to3.fit.body_prior import load_body_prior
 from lift2to3.fit.fit_smpl import joints_at_rest
 from lift2to3.formats.motions.amass import PELVIS_AT_REST_M
-from lift2to3.skeletons import INDEX, PARENTS, mirror_name
+from lift2to3.skeletons import INDEX, PARENTS, mirror_name, rows_by_side
 from lift2to3.smpl import BodyModel
 
 Template = Literal["smpl", "smplx"]
@@ -78,16 +78,13 @@ def rest_of_model(model: BodyModel, betas: Float[np.ndarray, "betas"]) -> RestSk
 
 def _with_feet_and_middles(offsets: Float[np.ndarray, "38 3"]) -> Float[np.ndarray, "38 3"]:
     """Heels and toes turned with the foot, about the vertical; the middles of the hips and the shoulders."""
-    for side in ("left", "right"):
-        along = offsets[INDEX[f"{side}_foot"], [0, 2]]
+    for foot, *beside in rows_by_side("foot", "heel", "big_toe", "small_toe"):
+        along = offsets[foot, [0, 2]]
         sine, cosine = along / np.linalg.norm(along)
         turn = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
-        for point in ("heel", "big_toe", "small_toe"):
-            row = INDEX[f"{side}_{point}"]
+        for row in beside:
             offsets[row] = turn @ offsets[row]
-    offsets[INDEX["mid_hip"]] = (offsets[INDEX["left_hip"]] + offsets[INDEX["right_hip"]]) / 2
-    shoulders = [
-        offsets[INDEX[f"{side}_collar"]] + offsets[INDEX[f"{side}_shoulder"]] for side in ("left", "right")
-    ]
-    offsets[INDEX["mid_shoulder"]] = (shoulders[0] + shoulders[1]) / 2
+    hips, collars, shoulders = (offsets[rows] for rows in rows_by_side("hip", "collar", "shoulder").T)
+    offsets[INDEX["mid_hip"]] = hips.sum(0) / 2
+    offsets[INDEX["mid_shoulder"]] = (collars + shoulders).sum(0) / 2
     return offsets

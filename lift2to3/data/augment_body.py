@@ -23,14 +23,13 @@ from lift2to3.data.augment import (
     warp_time,
 )
 from lift2to3.geometry.rotations import matrix_from_axis_angle, matrix_from_quaternion
-from lift2to3.skeletons import INDEX, MIRROR
+from lift2to3.skeletons import INDEX, MIRROR, rows_by_side
 
 _SIDE: Final = np.array([-1.0, 1.0, 1.0], np.float32)  # reflects x
 _TURN_LIMIT_RAD: Final = np.radians(
     np.array([TURN_LIMIT_DEG.get(name, 0.0) for name in BODY_JOINTS], np.float32)
 )
-_ANKLES: Final = np.array([INDEX["left_ankle"], INDEX["right_ankle"]])
-_BALLS: Final = np.array([INDEX["left_foot"], INDEX["right_foot"]])
+_ANKLES, _BALLS = rows_by_side("ankle", "foot").T
 
 
 class Body(NamedTuple):

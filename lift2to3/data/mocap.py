@@ -19,7 +19,7 @@ from lift2to3.contact import CONTACT_ROWS, contact_labels
 from lift2to3.conventions import MODEL_FPS
 from lift2to3.data.anatomy import HEEL_BACK_M, Family, Placement, find_family, place_points, with_heel_drop
 from lift2to3.formats.motions.bvh import Bvh, read_bvh
-from lift2to3.skeletons import INDEX
+from lift2to3.skeletons import INDEX, rows_by_side
 
 WORLD_FROM_Y_UP: Final = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 """A quarter turn about x (determinant +1): the file's y becomes the world's z."""
@@ -182,8 +182,7 @@ def fit_heels(
     such frames keeps the default.
     """
     heights = []
-    for side, name in enumerate(("left", "right")):
-        ankle, ball = placement.rows[INDEX[f"{name}_ankle"]], placement.rows[INDEX[f"{name}_foot"]]
+    for side, (ankle, ball) in enumerate(placement.rows[rows_by_side("ankle", "foot")]):
         up = np.einsum("tij,j->ti", frames[:, ankle], placement.sole_up[side])[:, 2]
         forward = np.einsum("tij,j->ti", frames[:, ankle], placement.sole_forward[side])[:, 2]
         moved = np.linalg.norm(np.diff(positions[:, ankle], axis=0, prepend=positions[:1, ankle]), axis=-1)

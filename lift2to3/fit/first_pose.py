@@ -9,13 +9,10 @@ from jaxtyping import Float
 
 from lift2to3.body import BODY_JOINTS, REFERENCE_LEG_M, leg_length, pose_body
 from lift2to3.fit.body_prior import BodyPrior
-from lift2to3.skeletons import INDEX, MIRROR, PARENTS, TREE_ORDER
+from lift2to3.resample import nearest_rotations
+from lift2to3.skeletons import INDEX, MIRROR, PARENTS, TREE_ORDER, rows_by_side
 
-_BONES: Final = [
-    INDEX[f"{side}_{joint}"]
-    for side in ("left", "right")
-    for joint in ("knee", "ankle", "elbow", "wrist", "hand")
-]
+_BONES: Final = rows_by_side("knee", "ankle", "elbow", "wrist", "hand").ravel()
 """Points whose offset at rest is only a length: their direction says what a T-pose is."""
 
 _ORDINARY_FRAMES: Final = 5.0  # what ordinary proportions weigh beside the clip's, in frames
@@ -95,9 +92,6 @@ def first_rotations(
         if joint:
             parent = frames[:, PARENTS[joint]]
             seen = seen + trust_parent * (parent @ prior.mean_rotations[joint - 1])
-        u, _, vt = np.linalg.svd(seen)
-        sign = np.linalg.det(u @ vt)
-        u[..., 2] *= sign[:, None]
-        frames[:, joint] = u @ vt
+        frames[:, joint] = nearest_rotations(seen)
         local[:, joint] = parent.swapaxes(1, 2) @ frames[:, joint] if joint else frames[:, joint]
     return local

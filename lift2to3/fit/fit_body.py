@@ -46,6 +46,7 @@ from lift2to3.geometry.cameras import Camera, View
 from lift2to3.keypoints import Keypoints
 from lift2to3.motion import BodyMotion, Motion, motion_hash
 from lift2to3.progress import ProgressCallback
+from lift2to3.resample import bridge_gaps
 from lift2to3.skeletons import CANONICAL, INDEX, PARENTS, TREE_ORDER
 
 _AT_ONCE: Final = 2  # windows; the solver's own work goes from frame to frame
@@ -166,25 +167,15 @@ def _filled(
     points: Float[np.ndarray, "time 38 3"], valid: Bool[np.ndarray, "time 38"]
 ) -> Float[np.ndarray, "time 38 3"]:
     """Gaps bridged in time; a point never seen goes to its parent, a root never seen amid the others."""
-    filled = np.empty_like(points)
-    for row in TREE_ORDER:
-        if valid[:, row].any():
-            filled[:, row] = _bridged(points[:, row], valid[:, row])
-        elif PARENTS[row] >= 0:
+    filled = bridge_gaps(points, valid)
+    for row in (row for row in TREE_ORDER if not valid[:, row].any()):
+        if PARENTS[row] >= 0:
             filled[:, row] = filled[:, PARENTS[row]]
         else:
             total = np.sum(points, axis=1, where=valid[..., None])
             count = valid.sum(1, keepdims=True)
-            filled[:, row] = _bridged(total / np.maximum(count, 1), count[:, 0] > 0)
+            filled[:, row] = bridge_gaps(total / np.maximum(count, 1), count[:, 0] > 0)
     return filled
-
-
-def _bridged(
-    path: Float[np.ndarray, "time 3"], seen: Bool[np.ndarray, " time"]
-) -> Float[np.ndarray, "time 3"]:
-    """Straight lines in time across what was not seen; the ends are held."""
-    frames = np.arange(len(path))
-    return np.stack([np.interp(frames, frames[seen], path[seen, axis]) for axis in range(3)], axis=1)
 
 
 def _precision(

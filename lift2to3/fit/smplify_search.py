@@ -16,12 +16,12 @@ from lift2to3.fit.smplify_solver import solve
 from lift2to3.fit.smplify_terms import (
     SeenClip,
     SmplifyConfig,
-    bridged,
     shape_precision,
     weights_at,
     window_problem,
 )
 from lift2to3.fit.smplify_windows import Poses, even_starts, joined, points_at, poses_at_rate
+from lift2to3.resample import bridge_gaps
 from lift2to3.skeletons import INDEX
 
 _HEADINGS: Final = 4
@@ -140,7 +140,7 @@ def first_poses(clip: SeenClip, index: Int[np.ndarray, " time"]) -> Posed:
     weight = np.where(torso.any(1, keepdims=True), torso, weight)
     total = weight.sum(1)
     middle = (clip.n * weight[..., None]).sum(1) / np.where(total > 0, total, 1.0)[:, None]
-    middle = bridged(middle, total > 0)[within]
+    middle = bridge_gaps(middle, total > 0)[within]
     axes, translation = (np.asarray(part, float) for part in clip.view)
     rays = np.concatenate([middle, np.ones_like(middle[:, :1])], axis=1) @ axes  # of depth 1
     root = -translation @ axes + clip.depth_m[within, None] * rays

@@ -17,6 +17,7 @@ from lift2to3.fit.smplify_problem import RATES, SHAPES, PosePrior, Problem, Weig
 from lift2to3.fit.smplify_windows import OVERLAP_FRAMES, WINDOW_FRAMES
 from lift2to3.geometry.cameras import View
 from lift2to3.geometry.ground import depth_from_size, foot_depths
+from lift2to3.resample import bridge_gaps
 from lift2to3.skeletons import CANONICAL, INDEX
 
 _SIZE_FACTOR: Final = 1.35  # a foot's ray that meets the floor so many times off what size says is no foot's
@@ -138,14 +139,6 @@ def seen_clip(
     return SeenClip(view, n, confidence, depth, standing, np.zeros((*n.shape[:2], 3)), nothing)
 
 
-def bridged(values: Float[np.ndarray, "time *rest"], known: Bool[np.ndarray, " time"]) -> np.ndarray:
-    """Straight lines in time across unknown frames; the ends are held."""
-    frames = np.arange(len(values))
-    flat = values.reshape(len(values), -1)
-    filled = [np.interp(frames, frames[known], column[known]) for column in flat.T]
-    return np.stack(filled, axis=1).reshape(values.shape)
-
-
 @jax.jit
 def _depths(view: View, n: Array, seen: Array) -> tuple[Array, Array, Array, Array]:
     return *depth_from_size(n, seen), *foot_depths(view, n, seen)
@@ -164,10 +157,10 @@ def _guessed_depths(
     sized = sized > 0
     hit = np.isfinite(feet)
     if not sized.any():
-        return bridged(np.where(hit, feet, 0.0).astype(float), hit)
+        return bridge_gaps(np.where(hit, feet, 0.0).astype(float), hit)
     both = hit & sized
     ratio = np.median(feet[both] / size[both]) if both.any() else 1.0
-    depth = bridged(size * np.clip(ratio, 1 / _SIZE_FACTOR, _SIZE_FACTOR), sized)
+    depth = bridge_gaps(size * np.clip(ratio, 1 / _SIZE_FACTOR, _SIZE_FACTOR), sized)
     return gaussian_filter1d(median_filter(depth, 15, mode="nearest"), 8.0, mode="nearest")
 
 
@@ -188,7 +181,7 @@ def _standing_in_picture(
         if row is None:
             continue
         seen = confidence[:, row] > 0
-        path = gaussian_filter1d(bridged(n[:, row], seen), _SMOOTH_FRAMES, axis=0, mode="nearest")
+        path = gaussian_filter1d(bridge_gaps(n[:, row], seen), _SMOOTH_FRAMES, axis=0, mode="nearest")
         speed = np.linalg.norm(np.gradient(path, axis=0), axis=1) * depth_m * MODEL_FPS
         labels[:, column] = hysteresis(speed < static_m_per_s, speed < 1.5 * static_m_per_s) & seen
     return labels

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from lift2to3.body import pose_body
 from lift2to3.fit.smplify_problem import Posed, of_numpy, rest_offsets
-from lift2to3.resample import resample_points
+from lift2to3.resample import nearest_rotations, resample_points
 
 WINDOW_FRAMES: Final = 120
 OVERLAP_FRAMES: Final = 20
@@ -85,12 +85,6 @@ def fade_in(
     fade[:overlap] = np.linspace(0, 1, overlap + 2)[1:-1]
     rows = slice(start, start + len(fade))
     whole[rows] += fade.reshape(-1, *(1,) * (whole.ndim - 1)) * (piece[: len(fade)] - whole[rows])
-
-
-def nearest_rotations(matrices: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 3 3"]:
-    """Of mixtures of rotations that are near one another."""
-    u, _, vt = np.linalg.svd(matrices)
-    return u @ vt
 
 
 def poses_at_rate(poses: Poses, fps: float, target_fps: float, frames: int) -> Poses:

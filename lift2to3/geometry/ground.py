@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from lift2to3.geometry.cameras import View, ray_directions
-from lift2to3.skeletons import CANONICAL, FOOT_POINTS, INDEX
+from lift2to3.skeletons import CANONICAL, FOOT_POINTS, rows_by_side
 
 FOOT_HEIGHT_M = np.array(
     [{"ankle": 0.08, "foot": 0.02}.get(CANONICAL[row].split("_", 1)[1], 0.015) for row in FOOT_POINTS]
@@ -20,9 +20,7 @@ _SEGMENTS_M = {
     ("shoulder", "hip"): 0.50, ("hip", "knee"): 0.42, ("knee", "ankle"): 0.41,
     ("shoulder", "elbow"): 0.28, ("elbow", "wrist"): 0.25,
 }  # fmt: skip
-_SEGMENT_ROWS = np.array(
-    [[INDEX[f"{s}_{a}"], INDEX[f"{s}_{b}"]] for s in ("left", "right") for a, b in _SEGMENTS_M]
-)
+_SEGMENT_ROWS = np.stack([rows_by_side(*segment) for segment in _SEGMENTS_M], axis=1).reshape(-1, 2)
 _SEGMENT_LENGTH_M = np.array([*_SEGMENTS_M.values()] * 2)
 _FORESHORTENING = 0.95  # median apparent over tabled length, summed over segments, in everyday motion
 _SIZE_FACTOR = 1.35  # a ground hit this many times off what the body's size says is clamped to it

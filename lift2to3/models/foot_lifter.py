@@ -27,7 +27,7 @@ from lift2to3.geometry.rotations import matrix_from_axis_angle, sixd_from_matrix
 from lift2to3.geometry.triangulation import solve_symmetric
 from lift2to3.models.layers import Attention, Dense, Mlp, normalise
 from lift2to3.representation import FOOT_KEYPOINTS, FOOT_ROWS
-from lift2to3.skeletons import INDEX
+from lift2to3.skeletons import rows_by_side
 
 _PER_FOOT: Final = len(FOOT_KEYPOINTS) // 2
 _EMBEDDING: Final = 32
@@ -102,7 +102,7 @@ def shapes_of_input(batch: int, frames: int) -> FootInput:
     return FootInput(numbers(8, 2), flags(8), numbers(3), *legs, soles, numbers(3), numbers(2), flags())  # type: ignore[arg-type]
 
 
-_BALL_ROWS: Final = np.array([INDEX["left_foot"], INDEX["right_foot"]])
+_BALL_ROWS: Final = rows_by_side("foot")[:, 0]
 _SOLE_ROWS: Final = FOOT_ROWS.reshape(2, _PER_FOOT)[:, 1:]
 
 

@@ -35,9 +35,10 @@ from lift2to3.pipeline.canonical_clip import (
     cut,
     watched,
 )
+from lift2to3.pipeline.check_foot_input import shows_feet
 from lift2to3.pipeline.check_result import ImpossibleMotion, check_result
 from lift2to3.pipeline.refine_body import refine_body
-from lift2to3.pipeline.refine_feet import FootRefiner, shipped_refiner, shows_feet
+from lift2to3.pipeline.refine_feet import FootRefiner, shipped_refiner
 from lift2to3.pipeline.spread import SpreadCalibration, calibrated
 from lift2to3.pipeline.window_models import (
     DenoisedWindows,

@@ -17,23 +17,16 @@ from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 from scipy.spatial.transform import Rotation
 
 from lift2to3.contact import (
-    CONTACT_POINTS,
     CONTACT_ROWS,
     LIFTED_CONTACT,
     STANDING_HEIGHT_M,
     ContactConfig,
-    GroundPlane,
-    contact_labels,
 )
-from lift2to3.metrics import contact_sliding, foot_floating, foot_penetration
 from lift2to3.motion import BodyMotion
-from lift2to3.skeletons import FOOT_POINTS, INDEX
+from lift2to3.pipeline.foot_summary import HEEL_TOE, body_contacts
+from lift2to3.skeletons import INDEX, rows_by_side
 
-_SIDES: Final = ("left", "right")
-_LEGS: Final = [[INDEX[f"{side}_{joint}"] for joint in ("hip", "knee", "ankle")] for side in _SIDES]
-_HEEL_TOE: Final = [
-    [CONTACT_POINTS.index(f"{side}_{point}") for point in ("heel", "big_toe")] for side in _SIDES
-]
+_LEGS: Final = rows_by_side("hip", "knee", "ankle")
 
 _PLACE_SWEEPS: Final = 30
 _SAME_PLACE_M: Final = 0.003  # distances below count as this: the mean there, the median beyond
@@ -77,58 +70,6 @@ class LockConfig:
     drop_m: float = 0.15
 
 
-class FootSummary(NamedTuple):
-    """What feet do, over a clip's valid frames; NaN where nothing can be said.
-
-    Attributes:
-        sliding_mm: per 1/30 s, mean over points that are in contact in both frames of a step.
-        penetration_mm: `lift2to3.metrics.foot_penetration`, mean over all frames.
-        floating_mm: `lift2to3.metrics.foot_floating`, mean over the frames in contact of both feet.
-        contact_share: of frames and `CONTACT_POINTS`, how many are in contact.
-    """
-
-    sliding_mm: float
-    penetration_mm: float
-    floating_mm: float
-    contact_share: float
-
-
-def foot_summary(
-    body: BodyMotion,
-    contacts: Bool[np.ndarray, "time points"] | None = None,
-    ground: GroundPlane | None = None,
-) -> FootSummary:
-    """Sliding, penetration and floating of a motion's feet.
-
-    Args:
-        body: the motion.
-        contacts: of `CONTACT_POINTS`. None labels the motion itself, which says little about a motion
-            whose feet slide too fast for any label: to compare two, give both the same.
-        ground: the floor; None for z = 0.
-
-    Raises:
-        ValueError: contacts of another shape than the motion's.
-    """
-    _, points = body.posed()
-    contacts = _contacts(body, points, contacts, ContactConfig(), ground)
-    sliding = contact_sliding(points[:, CONTACT_ROWS], contacts, body.fps)
-    height = points[..., 2] if ground is None else ground.heights(points)
-    floating = np.concatenate([
-        foot_floating(height[:, CONTACT_ROWS[rows]], contacts[:, rows], STANDING_HEIGHT_M[rows])
-        for rows in _HEEL_TOE
-    ])  # fmt: skip
-    return FootSummary(
-        _mean(sliding[np.isfinite(sliding)]),
-        _mean(foot_penetration(height[:, list(FOOT_POINTS)])[body.valid]),
-        _mean(floating[np.isfinite(floating)]),
-        _mean(contacts[body.valid]),
-    )
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if values.size else float("nan")
-
-
 def lock_feet(
     body: BodyMotion,
     contacts: Bool[np.ndarray, "time points"] | None = None,
@@ -150,7 +91,7 @@ def lock_feet(
     """
     config = config or LockConfig()
     frames, points = body.posed()
-    contacts = _contacts(body, points, contacts, config.contact, None)
+    contacts = body_contacts(body, points, contacts, config.contact)
     feet = [_placed_foot(side, points, contacts, body.fps, config) for side in (0, 1)]
     shift = _pelvis_shift(points, feet, body.fps, config)
     rotations = np.asarray(body.rotations).copy()
@@ -162,26 +103,6 @@ def lock_feet(
         )
     root = np.where(moved[:, None], body.root_translation + shift, body.root_translation)
     return body._replace(root_translation=root.astype(body.root_translation.dtype), rotations=rotations)
-
-
-def _contacts(
-    body: BodyMotion,
-    points: Float[np.ndarray, "time 38 3"],
-    contacts: Bool[np.ndarray, "given columns"] | None,
-    config: ContactConfig,
-    ground: GroundPlane | None,
-) -> Bool[np.ndarray, "time 4"]:
-    """The given contacts or the motion's own, none where a frame is not valid."""
-    if contacts is None:
-        contacts = contact_labels(points[:, CONTACT_ROWS], body.fps, config, ground)
-    if contacts.shape != (len(points), len(CONTACT_POINTS)):
-        raise ValueError(
-            f"contacts: wanted {(len(points), len(CONTACT_POINTS))}, one column for each of "
-            f"{', '.join(CONTACT_POINTS)}, found {contacts.shape}"
-        )
-    if not body.fps > 0:
-        raise ValueError(f"fps: wanted frames per second above 0, found {body.fps}")
-    return contacts & body.valid[:, None]
 
 
 # --- where feet stand
@@ -214,11 +135,11 @@ def _placed_foot(
 ) -> _Foot:
     """One foot put on the places of its runs of contact, and on its way between them."""
     ankle = points[:, _LEGS[side][2]]
-    heel_toe = points[:, CONTACT_ROWS[_HEEL_TOE[side]]]
+    heel_toe = points[:, CONTACT_ROWS[HEEL_TOE[side]]]
     runs = [
-        _runs_in_place(heel_toe[:, i], contacts[:, row], fps, config) for i, row in enumerate(_HEEL_TOE[side])
+        _runs_in_place(heel_toe[:, i], contacts[:, row], fps, config) for i, row in enumerate(HEEL_TOE[side])
     ]
-    heights = STANDING_HEIGHT_M[_HEEL_TOE[side]]
+    heights = STANDING_HEIGHT_M[HEEL_TOE[side]]
     goals = _rigid_places(heel_toe, runs, heights)
     held = np.stack([run >= 0 for run in runs], 1)
     both, standing = held[:, 0] & held[:, 1], held[:, 0] | held[:, 1]
@@ -397,7 +318,7 @@ def _reach(leg: Float[np.ndarray, "time 3 3"], config: LockConfig) -> _Curve:
 
 
 def _bent_leg(
-    leg: list[int],
+    leg: Int[np.ndarray, "3"],
     frames: Float[np.ndarray, "time 22 3 3"],
     points: Float[np.ndarray, "time 38 3"],
     foot: _Foot,

@@ -40,7 +40,6 @@ from lift2to3.fit.smplify_windows import (
     Poses,
     even_starts,
     fade_in,
-    nearest_rotations,
     points_at,
     poses_at_rate,
     poses_of,
@@ -53,7 +52,7 @@ from lift2to3.motion import BodyMotion, Motion
 from lift2to3.pipeline.canonical_clip import CanonicalClip, canonical_clip, smoothed
 from lift2to3.pipeline.windows import supported
 from lift2to3.progress import ProgressCallback
-from lift2to3.resample import resample_points
+from lift2to3.resample import nearest_rotations, resample_points
 
 _SEAM_M: Final = 0.02  # how firmly a window begins where the last one ended
 _FIXED: Final = 1e8  # precision of a shape that is no unknown

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -19,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d, uniform_filter1d
-from scipy.spatial.transform import Rotation, Slerp
+from scipy.spatial.transform import Rotation
 
 from lift2to3.body import pose_body
 from lift2to3.checkpoint import check_shapes, config_from_dict, load_weights
@@ -43,8 +42,10 @@ from lift2to3.models.foot_lifter import (
 from lift2to3.models.params import Params, describe, merge
 from lift2to3.motion import BodyMotion, Motion, check_body
 from lift2to3.observations import Observations, observe
+from lift2to3.pipeline.check_foot_input import check_feet, check_keypoints, check_views, warn_if_swapped
 from lift2to3.representation import FOOT_ROWS, in_box, person_box
-from lift2to3.skeletons import CANONICAL, INDEX, SKELETONS, Skeleton
+from lift2to3.resample import bridge_gaps, resample_linearly, resample_rotations
+from lift2to3.skeletons import rows_by_side
 from lift2to3.weights_folder import WEIGHTS_FOLDER
 
 FOOT_WEIGHTS: Final = WEIGHTS_FOLDER / "foot.safetensors"
@@ -52,16 +53,9 @@ FOOT_WEIGHTS: Final = WEIGHTS_FOLDER / "foot.safetensors"
 Feet = Float[np.ndarray, "time feet 3 3"]
 """Rotations of both feet (or knees), left and right."""
 
-_SIDES: Final = ("left", "right")
-_HIPS, _KNEES, _ANKLES = (
-    np.array([INDEX[f"{side}_{joint}"] for side in _SIDES]) for joint in ("hip", "knee", "ankle")
-)
-_SOLES: Final = tuple(
-    np.array([INDEX[f"{side}_{point}"] for point in ("heel", "foot", "big_toe", "small_toe")])
-    for side in _SIDES
-)
-_HEELS_AND_TOES: Final = FOOT_ROWS.reshape(2, 4)[:, 1:]
-_UPPER_BODY: Final = np.array([INDEX[f"{side}_{joint}"] for side in _SIDES for joint in ("hip", "shoulder")])
+_HIPS, _KNEES, _ANKLES = rows_by_side("hip", "knee", "ankle").T
+_SOLES: Final = rows_by_side("heel", "foot", "big_toe", "small_toe")
+_UPPER_BODY: Final = rows_by_side("hip", "shoulder").ravel()
 _TRUST_SHIN: Final = 0.002  # square metres: a heel and toes say more about a foot than its shin does
 _CALL_FRAMES: Final = (120, 480, 2160)
 """Frames per call: few shapes, so that few are ever compiled."""
@@ -164,10 +158,10 @@ class FootRefiner:
                 rate, or of a format without heels and toes; views of another length, or that are none.
         """
         check_body(body)
-        _check_feet(body.rest_offsets)
+        check_feet(body.rest_offsets)
         check_keypoints(keypoints, len(body.rotations), body.fps)
         if views is not None:
-            _check_views(views, len(body.rotations))
+            check_views(views, len(body.rotations))
         frames, points = body.posed()
         offsets = body.rest_offsets.astype(float)
         observed = observe(keypoints, camera)
@@ -237,19 +231,20 @@ class FootRefiner:
         rotation, translation = np.asarray(views.cam_from_world), np.asarray(views.translation)
         seen_from = np.einsum("tij,tpj->tpi", rotation, points) + translation[:, None]
         expected = seen_from[..., :2] / np.maximum(seen_from[..., 2:], NEAR_M)
-        _warn_if_swapped(n, confidence > 0, expected)
+        warn_if_swapped(n, confidence > 0, expected)
         box = _bridged_box(n, confidence > 0, expected)
         up, height = rotation[:, :, 2], points[:, _ANKLES, 2]
         legs = np.einsum("tij,tljk->tlik", rotation, frames[:, np.r_[_HIPS, _KNEES, _ANKLES]])
         shown = observed.only(valid).at_model_rate
         feet, shown = shown.n[:, FOOT_ROWS], shown.confidence[:, FOOT_ROWS]
-        at = np.arange(len(feet)) * fps / MODEL_FPS
+        times, model_times = np.arange(len(frames)) / fps, np.arange(len(feet)) / MODEL_FPS
         box, depth, up, height = (
-            _interpolated(values, at) for values in (box, seen_from[:, _ANKLES, 2], up, height)
+            resample_linearly(values, times, model_times)
+            for values in (box, seen_from[:, _ANKLES, 2], up, height)
         )
         if not floor:
             up, height = np.zeros_like(up), np.zeros_like(height)
-        hips, knees, ankles = np.split(_slerped(legs, fps, MODEL_FPS, len(feet)), 3, axis=1)
+        hips, knees, ankles = np.split(resample_rotations(legs, times, model_times), 3, axis=1)
         seen = shown > self.config.confidence
         where = np.where(seen[..., None], in_box(feet, box), 0.0)
         soles, present = soles_in_box(rest_offsets, depth, box), np.ones(len(feet), bool)
@@ -258,7 +253,7 @@ class FootRefiner:
         turns = ankles.swapaxes(-1, -2) @ refined
         share = _evidence(seen, round(self.config.evidence_s * MODEL_FPS))
         vectors = gaussian_filter1d(_vectors(turns), self.config.smooth_s * MODEL_FPS, axis=0, mode="nearest")
-        turns = _slerped(_matrices(vectors * share[..., None]), MODEL_FPS, fps, len(frames))
+        turns = resample_rotations(_matrices(vectors * share[..., None]), model_times, times)
         turns[~valid] = np.eye(3)
         return turns
 
@@ -307,88 +302,6 @@ def shipped_refiner() -> FootRefiner:
     return FootRefiner.from_pretrained()
 
 
-def shows_feet(skeleton: Skeleton) -> bool:
-    """Whether a format has a heel and a big toe of both feet."""
-    heels_and_toes = [INDEX[f"{side}_{point}"] for side in _SIDES for point in ("heel", "big_toe")]
-    return bool(skeleton.present[heels_and_toes].all())
-
-
-# --- checks
-
-
-def _check_feet(rest_offsets: Float[np.ndarray, "38 3"]) -> None:
-    lengths = np.linalg.norm(rest_offsets[_HEELS_AND_TOES], axis=-1)
-    if not (lengths > 0.005).all():
-        lost = [CANONICAL[row] for row in _HEELS_AND_TOES[~(lengths > 0.005)]]
-        raise ValueError(
-            f"the body has no {', '.join(lost)} (rest_offsets there are 0): there is no foot to turn; wanted "
-            "offsets of heels and toes from their ankles, metres"
-        )
-
-
-def check_keypoints(keypoints: Keypoints, frames: int, fps: float) -> None:
-    """Refuse keypoints that are not those of a motion of so many frames, or that show no feet.
-
-    Raises:
-        ValueError: another length or rate, or a format without heels and big toes.
-    """
-    if len(keypoints.xy_px) != frames or abs(keypoints.fps / fps - 1) > 1e-3:
-        raise ValueError(
-            f"keypoints have {len(keypoints.xy_px)} frames at {keypoints.fps:g} fps, the motion {frames} at "
-            f"{fps:g}; wanted the same frames of both (cut or resample one of them)"
-        )
-    if not shows_feet(keypoints.skeleton):
-        with_feet = [name for name, skeleton in SKELETONS.items() if shows_feet(skeleton)]
-        raise ValueError(
-            f"keypoints of format {keypoints.skeleton.name!r} show no heels and big toes; wanted one with "
-            f"feet: {', '.join(with_feet)}"
-        )
-
-
-def _check_views(views: View, frames: int) -> None:
-    rotation, translation = np.asarray(views.cam_from_world), np.asarray(views.translation)
-    if rotation.shape != (frames, 3, 3) or translation.shape != (frames, 3):
-        raise ValueError(
-            f"views: cam_from_world is {rotation.shape} and translation {translation.shape}; wanted "
-            f"{(frames, 3, 3)} and {(frames, 3)}, one for each frame of the motion"
-        )
-    wrong = np.asarray(~(np.isfinite(rotation).all((1, 2)) & np.isfinite(translation).all(1)))
-    turns = np.where(wrong[:, None, None], 0.0, rotation)
-    error = np.abs(turns @ turns.swapaxes(1, 2) - np.eye(3)).max((1, 2))
-    wrong |= (error > 1e-3) | (np.linalg.det(turns) < 0)
-    if wrong.any():
-        raise ValueError(
-            f"views: frame {wrong.argmax()} is no camera; wanted finite numbers, cam_from_world with "
-            "orthonormal rows and determinant +1"
-        )
-
-
-_LEGS: Final = np.array(
-    [[INDEX[f"{side}_{p}"] for p in ("knee", "ankle", "heel", "big_toe")] for side in _SIDES]
-)
-
-
-def _warn_if_swapped(
-    n: Float[np.ndarray, "time 38 2"],
-    seen: Bool[np.ndarray, "time 38"],
-    expected: Float[np.ndarray, "time 38 2"],
-) -> None:
-    """Warn where the other leg's keypoints fit the motion's legs far better than its own."""
-    own, other = _LEGS.ravel(), _LEGS[::-1].ravel()
-    both = seen[:, own] & seen[:, other]
-    apart = [np.linalg.norm(n[:, rows] - expected[:, own], axis=-1) for rows in (own, other)]
-    straight, crossed = (np.where(both, x, 0.0).sum(1) / np.maximum(both.sum(1), 1) for x in apart)
-    swapped = (crossed < 0.5 * straight) & (both.sum(1) >= 4)
-    judged = both.sum(1) >= 4
-    if judged.any() and swapped.sum() > 0.5 * judged.sum():
-        warnings.warn(
-            f"in {swapped.sum() / judged.sum():.0%} of the frames the keypoints' left leg lies where the "
-            "motion has its right one: left and right look swapped in one of them; mirror the keypoints "
-            "(or check the format's order) and run again",
-            stacklevel=5,
-        )
-
-
 # --- what the lifter sees, and what becomes of its answer
 
 
@@ -403,12 +316,7 @@ def _bridged_box(
     """
     if not seen[:, _UPPER_BODY].any():
         return np.asarray(person_box(expected, np.ones(seen.shape, bool)))
-    frame, bridged = np.arange(len(n)), n.copy()
-    for row in np.flatnonzero(seen.any(0)):
-        known = seen[:, row]
-        for axis in range(2):
-            bridged[:, row, axis] = np.interp(frame, frame[known], n[known, row, axis])
-    return np.asarray(person_box(bridged, np.broadcast_to(seen.any(0), seen.shape)))
+    return np.asarray(person_box(bridge_gaps(n, seen), np.broadcast_to(seen.any(0), seen.shape)))
 
 
 def _evidence(seen: Bool[np.ndarray, "time 8"], reach: int) -> Float[np.ndarray, "time feet"]:
@@ -419,12 +327,6 @@ def _evidence(seen: Bool[np.ndarray, "time 8"], reach: int) -> Float[np.ndarray,
     return uniform_filter1d(near, 2 * half + 1, axis=0, mode="nearest").clip(0.0, 1.0)
 
 
-def _interpolated(
-    values: Float[np.ndarray, "time numbers"], at: Float[np.ndarray, "new"]
-) -> Float[np.ndarray, "new numbers"]:
-    return np.stack([np.interp(at, np.arange(len(values)), column) for column in values.T], axis=1)
-
-
 def _vectors(rotations: Feet) -> Float[np.ndarray, "time feet 3"]:
     turns = Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_rotvec()
     return turns.reshape(*rotations.shape[:2], 3)
@@ -432,15 +334,3 @@ def _vectors(rotations: Feet) -> Float[np.ndarray, "time feet 3"]:
 
 def _matrices(vectors: Float[np.ndarray, "time feet 3"]) -> Feet:
     return Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix().reshape(*vectors.shape, 3)
-
-
-def _slerped(
-    rotations: Float[np.ndarray, "time legs 3 3"], fps: float, wanted_fps: float, frames: int
-) -> Float[np.ndarray, "new legs 3 3"]:
-    """Rotations at another rate, each on the great circle between its neighbours; the last is held."""
-    if fps == wanted_fps or len(rotations) < 2:
-        return rotations[np.minimum(np.arange(frames), len(rotations) - 1)].copy()
-    have = np.arange(len(rotations)) / fps
-    at = np.minimum(np.arange(frames) / wanted_fps, have[-1])
-    legs = [Slerp(have, Rotation.from_matrix(leg))(at).as_matrix() for leg in rotations.swapaxes(0, 1)]
-    return np.stack(legs, axis=1)

@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float
 from lift2to3.contact import CONTACT_ROWS, LIFTED_CONTACT, contact_labels
 from lift2to3.metrics import ajae
 from lift2to3.motion import BodyMotion
-from lift2to3.pipeline.lock_feet import FootSummary, foot_summary
-from lift2to3.skeletons import INDEX
+from lift2to3.pipeline.foot_summary import FootSummary, foot_summary
+from lift2to3.skeletons import rows_by_side
 
 
 class FootReport(NamedTuple):
@@ -44,7 +44,7 @@ def foot_report(
     if contacts is None:
         contacts = contact_labels(after.posed()[1][:, CONTACT_ROWS], after.fps, LIFTED_CONTACT)
         contacts &= after.valid[:, None]
-    ankles = [INDEX["left_ankle"], INDEX["right_ankle"]]
+    ankles = rows_by_side("ankle")[:, 0]
     turned = ajae(before.rotations[:, ankles], after.rotations[:, ankles])
     first, last = foot_summary(before, contacts), foot_summary(after, contacts)
     rows = [

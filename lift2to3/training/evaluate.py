@@ -40,16 +40,7 @@ def window_validator(
     windows: int = 96,
     seed: int = 0,
 ) -> Validate:
-    """A function of the parameters that gives MPJPE, PA-MPJPE, Abs-MPJPE and root error (mm) per set.
-
-    Args:
-        graph: the multi-view denoiser's static part.
-        clips: sets by name, such as val and train: the gap between them is worth watching.
-        frames: of a window.
-        config: of the run; augmentation and noise are switched off here.
-        windows: how many of each set.
-        seed: which ones, with which cameras.
-    """
+    """`points_validator` of the multi-view denoiser whose static part is ``graph``, by one-step samples."""
 
     def predict(params: Params, example: Example) -> Array:
         noise = jax.random.normal(jax.random.key(seed), example.x0.shape)

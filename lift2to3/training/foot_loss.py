@@ -32,13 +32,11 @@ from lift2to3.models.foot_lifter import (
 )
 from lift2to3.models.params import Params, merge
 from lift2to3.motion import BodyMotion
-from lift2to3.skeletons import INDEX
+from lift2to3.skeletons import rows_by_side
 from lift2to3.training.loop import Batches, Validate
 from lift2to3.training.losses import LossFn, Scalars, masked_mean
 
-_HIPS, _KNEES, _ANKLES = (
-    np.array([INDEX[f"left_{joint}"], INDEX[f"right_{joint}"]]) for joint in ("hip", "knee", "ankle")
-)
+_HIPS, _KNEES, _ANKLES = rows_by_side("hip", "knee", "ankle").T
 
 
 @dataclasses.dataclass(frozen=True)
