@@ -2,7 +2,7 @@
 
 Loper et al. 2015, "SMPL: a skinned multi-person linear model", equations 5–11; SMPL-H (Romero et al.
 2017) adds the fingers' joints, SMPL-X (Pavlakos et al. 2019) the jaw, the eyes and expressions. Written
-from the papers. The model files are licensed and come from their own sites (the README says where).
+from the papers. The model files are licensed and come from their own sites (docs/formats.md says where).
 
 Rotations are matrices, relative to the parent joint; from and to 6D by `geometry.rotations`:
 ``skin(model, betas, matrix_from_6d(six), translation)``. The result stands in the frame in which the

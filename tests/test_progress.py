@@ -1,3 +1,5 @@
+"""Progress of long steps: a bar on a terminal, lines with percent and time left where piped."""
+
 import io
 import re
 import sys

@@ -47,6 +47,17 @@ def test_a_walk_is_lifted_within_the_stated_errors(lifted, name):
     assert absolute < ABS_MPJPE_MM
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("roll_deg", [30, 90])
+def test_a_rolled_camera_is_as_harmful_as_the_readme_says(lifted, roll_deg):
+    points, _ = lifted
+    rolled = camera(roll_rad=np.radians(roll_deg))
+    motion = l23.Lifter.from_pretrained("small").lift(film(points, rolled, "halpe26"), rolled, force=True)
+    body = slice(len(SMPL_22))
+    error_mm = abs_mpjpe(motion.joints_world[:, body].astype(float), points[:, body]).mean()
+    assert error_mm < ABS_MPJPE_MM if roll_deg == 30 else error_mm > 1000
+
+
 def test_the_feet_are_on_the_floor(lifted):
     soles = lifted[1].joints_world[:, rows_by_side("heel", "big_toe").ravel(), 2]
     assert 1e3 * soles.min() > -DEEPEST_SOLE_MM

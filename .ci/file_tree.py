@@ -1,7 +1,7 @@
-"""The README's file tree, from the files that git knows and the first line of their docstrings.
+"""The file tree of docs/files.md, from the files that git knows and the first line of their docstrings.
 
-python .ci/readme_tree.py            # exits 1 where the README's tree is not that of the files
-python .ci/readme_tree.py --write    # puts the tree into the README
+python .ci/file_tree.py            # exits 1 where docs/files.md is not the tree of the files
+python .ci/file_tree.py --write    # writes it
 """
 
 import ast
@@ -57,9 +57,11 @@ def summary(path: str) -> str:
     """What a file holds, in a line."""
     if not path.endswith(".py"):
         if path not in FILES:
-            sys.exit(f".ci/readme_tree.py: say in FILES what {path} holds")
+            sys.exit(f".ci/file_tree.py: say in FILES what {path} holds")
         return FILES[path]
     docstring = ast.get_docstring(ast.parse((ROOT / path).read_text())) or ""
+    if not docstring and not path.endswith("/__init__.py"):
+        sys.exit(f".ci/file_tree.py: {path} has no docstring; its first line says what the file holds")
     return docstring.split("\n")[0].rstrip(".")
 
 
@@ -85,13 +87,13 @@ def tree() -> str:
 
 def main(write: bool) -> int:
     """Compare or write; returns the exit code."""
-    readme = ROOT / "README.md"
-    before = readme.read_text()
+    page = ROOT / "docs" / "files.md"
+    before = page.read_text()
     after = re.sub(f"{BEGIN}.*{END}", lambda _: f"{BEGIN}\n{tree()}\n{END}", before, flags=re.DOTALL)
     if write:
-        readme.write_text(after)
+        page.write_text(after)
     elif before != after:
-        print("README.md: the file tree is out of date; run: python .ci/readme_tree.py --write")
+        print("docs/files.md: the file tree is out of date; run: python .ci/file_tree.py --write")
     return int(before != after and not write)
 
 
