@@ -44,8 +44,8 @@ def test_refine_body_is_what_lift_does(refined, keypoints, tmp_path):
 
 
 def test_the_body_that_is_exported_is_the_one_that_was_refined(refined, tmp_path, monkeypatch):
+    monkeypatch.setattr("lift2to3.convert.foot_files.fit_body", None)  # first: its import needs the real one
     monkeypatch.setattr("lift2to3.fit.fit_body.fit_body", None)  # nothing is fitted again
-    monkeypatch.setattr("lift2to3.convert.foot_files.fit_body", None)
     back = l23.load_motion(refined.save(tmp_path / "motion.npz"))
     assert (tmp_path / "body.npz").is_file() and same(back.body, refined.body)
     written = {}
