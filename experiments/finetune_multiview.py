@@ -32,6 +32,8 @@ class Config:
     Attributes:
         data: a prepared folder (``tools/prepare_mocap.py``) with a train split.
         every_subject: train on every so-manieth subject alone, in the order of their names; 1 is all.
+        leave_out_subjects: train without these, so that recipes can be compared on them
+            (``rare_protocol.py``); a release trains on all.
         watch: splits whose error is logged now and then; nothing is chosen by it.
         watch_windows: how many windows of each.
         run: the run folder; a run that is there already goes on.
@@ -42,6 +44,7 @@ class Config:
 
     data: Path
     every_subject: int = 1
+    leave_out_subjects: tuple[str, ...] = ()
     watch: tuple[str, ...] = ("train", "val")
     watch_windows: int = 96
     run: Path = Path("runs/gmv")
@@ -61,6 +64,7 @@ def main(config: Config) -> Path:
     resolution = config.model.pointmap_resolution
     multiview = dataclasses.replace(config.loss.multiview, pointmap_resolution=resolution)
     loss = dataclasses.replace(config.loss, multiview=multiview)
+    clips = training_clips(config.data, config.every_subject, config.leave_out_subjects)
     graph, params = build(config.model, config.loop.seed)
     if config.pretrained is not None:
         params, new = warm_start(params, load_weights(config.pretrained).params)
@@ -70,7 +74,7 @@ def main(config: Config) -> Path:
     state = train(
         multiview_loss(graph, frames, loss),
         params,
-        training_batches(training_clips(config.data, config.every_subject), config.windows, config.loop.seed),
+        training_batches(clips, config.windows, config.loop.seed),
         config.run,
         config.loop,
         dataclasses.asdict(config),

@@ -8,6 +8,7 @@ weights' 1,100 steps took 15 minutes on 2 busy CPU cores, to a loss of 0.44.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
@@ -31,12 +32,14 @@ class Config:
     Attributes:
         data: a prepared folder (``tools/prepare_mocap.py``) with a train split.
         every_subject: train on every so-manieth subject alone, in the order of their names; 1 is all.
+        leave_out_subjects: train without these; what is compared on them is compared fairly.
         run: the run folder; a run that is there already goes on.
         distributed: one of several hosts: call ``jax.distributed.initialize`` first.
     """
 
     data: Path
     every_subject: int = 1
+    leave_out_subjects: tuple[str, ...] = ()
     run: Path = Path("runs/g2d")
     model: DenoiserConfig = DenoiserConfig(multi_view=False)
     windows: WindowConfig = WindowConfig(frames=64, batch=64)
@@ -47,17 +50,26 @@ class Config:
     distributed: bool = False
 
 
-def training_clips(data: Path, every_subject: int) -> list[MocapClip]:
-    """The train split's clips of every so-manieth subject.
+def training_clips(data: Path, every_subject: int, leave_out: Sequence[str] = ()) -> list[MocapClip]:
+    """The train split's clips of every so-manieth subject, those of ``leave_out`` left out first.
 
     Raises:
-        ValueError: ``every_subject`` is below 1.
+        ValueError: ``every_subject`` is below 1, a subject to leave out is not there, or none is left.
     """
     if every_subject < 1:
         raise ValueError(f"every_subject: wanted 1 (all of them) or more, found {every_subject}")
     clips = load_clips(data, "train")
-    subjects = set(sorted({clip.subject for clip in clips})[::every_subject])
-    return [clip for clip in clips if clip.subject in subjects]
+    subjects = sorted({clip.subject for clip in clips})
+    unknown = sorted(set(leave_out) - set(subjects))
+    if unknown:
+        raise ValueError(
+            f"leave_out_subjects: no {', '.join(unknown)} in {data}'s train split; "
+            f"found {', '.join(subjects)}"
+        )
+    kept = set([subject for subject in subjects if subject not in leave_out][::every_subject])
+    if not kept:
+        raise ValueError(f"leave_out_subjects: all {len(subjects)} subjects of {data} are left out")
+    return [clip for clip in clips if clip.subject in kept]
 
 
 def main(config: Config) -> Path:
@@ -65,11 +77,12 @@ def main(config: Config) -> Path:
     if config.distributed:
         jax.distributed.initialize()
     model = dataclasses.replace(config.model, multi_view=False)
+    clips = training_clips(config.data, config.every_subject, config.leave_out_subjects)
     graph, params = build(model, config.loop.seed)
     state = train(
         single_view_loss(graph, config.windows.frames, config.loss),
         params,
-        training_batches(training_clips(config.data, config.every_subject), config.windows, config.loop.seed),
+        training_batches(clips, config.windows, config.loop.seed),
         config.run,
         config.loop,
         dataclasses.asdict(config),
