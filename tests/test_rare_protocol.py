@@ -96,3 +96,14 @@ def test_the_whole_table_is_evaluated(tmp_path):
     assert rows[-1]["trials"] == 7
     assert rows[-1]["mpjpe"] == pytest.approx(np.mean([row["mpjpe"] for row in rows[:-1]]))
     assert rare.table(rows, "title").row_count == 8
+
+
+def test_what_a_method_refuses_is_counted_and_left_out(sets):
+    (trial,) = sets["dives"].trials
+    taken: list[str] = []
+
+    def lift(keypoints, camera):
+        taken.append(keypoints.skeleton.name)
+        raise ValueError("feet over the horizon")
+
+    assert rare._scored(lift, [trial, trial], "coco17", "gt") == ([], 2) and taken == ["coco17"] * 2
