@@ -205,7 +205,7 @@ def evaluate(config: Config) -> list[dict[str, object]]:
             for name, skeleton, every in sets:
                 watched = track(every, f"{method}, {name}, {noise}", transient=True)
                 scores, refused = _scored(lift, watched, skeleton, noise)
-                of_set = {"method": method, "set": name, "noise": noise}
+                of_set: dict[str, object] = {"method": method, "set": name, "noise": noise}
                 if scores:
                     means.append(combine(scores))
                     of_set |= {key: v if np.isfinite(v) else None for key, v in means[-1].items()}

@@ -38,6 +38,10 @@ def standing_walk() -> np.ndarray:
     return points
 
 
+def asked_support(height_m: np.ndarray, step_m: np.ndarray) -> Support:
+    return Support(jnp.asarray(height_m), jnp.asarray(step_m))
+
+
 def laid(seed: int, config: SyntheticConfig = CONFIG) -> np.ndarray:
     return np.asarray(lay(jax.random.key(seed), standing_walk(), config))
 
@@ -65,7 +69,7 @@ def test_a_motion_set_down_as_it_stands_is_itself():
 
 def test_a_motion_is_set_down_as_asked_and_keeps_its_pose():
     points, generator = walk(), np.random.default_rng(0)
-    asked = Support(generator.uniform(-0.1, 0.3, RAW), generator.normal(0, 0.02, (RAW - 1, 2)))
+    asked = asked_support(generator.uniform(-0.1, 0.3, RAW), generator.normal(0, 0.02, (RAW - 1, 2)))
     moved = np.asarray(down(points, asked))
     reached = support(moved)
     np.testing.assert_allclose(reached.height_m, asked.height_m, atol=1e-7)
@@ -84,8 +88,8 @@ def test_support_is_of_the_body_that_stands_not_of_where_it_is():
 
 def test_setting_down_and_mirroring_commute():
     points = walk()
-    asked = Support(np.full(RAW, 0.2), np.tile([0.01, 0.02], (RAW - 1, 1)))
-    twin = Support(asked.height_m, asked.step_m * np.array([-1.0, 1.0]))
+    asked = asked_support(np.full(RAW, 0.2), np.tile([0.01, 0.02], (RAW - 1, 1)))
+    twin = Support(asked.height_m, asked.step_m * jnp.array([[-1.0, 1.0]]))
     np.testing.assert_allclose(down(flip(points), twin), flip(down(points, asked)), atol=1e-8)
 
 
