@@ -65,6 +65,8 @@ class Training:
     Attributes:
         data: a prepared folder (``tools/prepare_mocap.py``) with a train split.
         every_subject: train on every nth subject alone, in the order of their names; 1 is all.
+        leave_out_subjects: train without these, so that recipes can be compared on them
+            (``experiments.rare_protocol``); a release trains on all.
         run: the run folder; a run that is there already resumes.
         pretrained: weights to start from; None starts from scratch.
         name: of the weights file.
@@ -73,6 +75,7 @@ class Training:
 
     data: Path
     every_subject: int = 1
+    leave_out_subjects: tuple[str, ...] = ()
     run: Path
     pretrained: Path | None = None
     name: str
@@ -86,7 +89,7 @@ class Training:
 
     def clips(self) -> list[MocapClip]:
         """What is trained on."""
-        return training_clips(self.data, self.every_subject)
+        return training_clips(self.data, self.every_subject, self.leave_out_subjects)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -235,17 +238,26 @@ class FootTraining(Watched):
         )
 
 
-def training_clips(data: Path, every_subject: int = 1) -> list[MocapClip]:
-    """The train split's clips of every nth subject.
+def training_clips(data: Path, every_subject: int = 1, leave_out: Sequence[str] = ()) -> list[MocapClip]:
+    """The train split's clips of every nth subject, those of ``leave_out`` left out first.
 
     Raises:
-        ValueError: ``every_subject`` is below 1.
+        ValueError: ``every_subject`` is below 1, a subject to leave out is not there, or none is left.
     """
     if every_subject < 1:
         raise ValueError(f"every_subject: wanted 1 (all of them) or more, found {every_subject}")
     clips = load_clips(data, "train")
-    subjects = set(sorted({clip.subject for clip in clips})[::every_subject])
-    return [clip for clip in clips if clip.subject in subjects]
+    subjects = sorted({clip.subject for clip in clips})
+    unknown = sorted(set(leave_out) - set(subjects))
+    if unknown:
+        raise ValueError(
+            f"leave_out_subjects: no {', '.join(unknown)} in {data}'s train split; "
+            f"found {', '.join(subjects)}"
+        )
+    kept = set([subject for subject in subjects if subject not in leave_out][::every_subject])
+    if not kept:
+        raise ValueError(f"leave_out_subjects: all {len(subjects)} subjects of {data} are left out")
+    return [clip for clip in clips if clip.subject in kept]
 
 
 def trusted_bodies(clips: Sequence[MocapClip]) -> list[BodyMotion]:

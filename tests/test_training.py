@@ -292,6 +292,17 @@ def test_every_second_subject_is_half_of_them(tmp_path):
         experiment.training_clips(tmp_path, 0)
 
 
+def test_subjects_can_be_left_out_and_must_be_there(tmp_path):
+    people = [clips()[0]._replace(subject=subject, clip=subject) for subject in "abcd"]
+    write_packed(tmp_path / "train", people)
+    left = lambda every, *out: [c.subject for c in experiment.training_clips(tmp_path, every, out)]  # noqa: E731
+    assert left(1) == list("abcd") and left(1, "b", "d") == list("ac") and left(2, "a") == list("bd")
+    with pytest.raises(ValueError, match="no e in .* found a, b, c, d"):
+        left(1, "b", "e")
+    with pytest.raises(ValueError, match="all 4 subjects"):
+        left(1, *"abcd")
+
+
 def test_an_example_is_in_the_frame_that_its_views_are_set_up_in():
     windows = WindowConfig(frames=8, batch=2, reader="numpy")
     batch = jax.tree.map(jnp.asarray, next(training_batches(clips(), windows, seed=0)(0)))

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from lift2to3.data.smooth_noise import smooth_noise
+from lift2to3.data.synthetic import SyntheticConfig, lay_on_floor, set_down, support_of
 from lift2to3.geometry.rotations import matrix_from_axis_angle, yaw_matrix
 from lift2to3.skeletons import CANONICAL, INDEX, MIRROR, PARENTS, TREE_ORDER
 
@@ -58,6 +60,7 @@ class AugmentConfig:
         time_warp: slowest and fastest playback.
         splice: probability of taking the upper body from another clip of the batch.
         turn: probability of slowly varying random turns of joints.
+        synthetic: motion that no clip shows; all of it off.
     """
 
     mirror: float = 0.5
@@ -66,6 +69,7 @@ class AugmentConfig:
     time_warp: tuple[float, float] = (0.8, 1.25)
     splice: float = 0.15
     turn: float = 0.4
+    synthetic: SyntheticConfig = SyntheticConfig()
 
 
 def warp_time(
@@ -131,23 +135,12 @@ def splice_upper(points: Points, donor: Points) -> Points:
     return jnp.where(_UPPER[None, :, None], points[:, _PELVIS, None] + turned, points)
 
 
-def smooth_noise(key: PRNGKeyArray, frames: int, shape: tuple[int, ...]) -> Float[Array, "time *rest"]:
-    """Numbers that wander about 0 (deviation 1), about one knot a second at 30 fps, eased in between."""
-    knots = 3 + frames // 30
-    drawn = jax.random.normal(key, (knots, *shape))
-    position = jnp.linspace(0, knots - 1.001, frames)
-    low = position.astype(jnp.int32)
-    part = position - low
-    ease = (part * part * (3 - 2 * part)).reshape(-1, *(1,) * len(shape))
-    return drawn[low] * (1 - ease) + drawn[low + 1] * ease
-
-
-def turn_joints(points: Points, key: PRNGKeyArray) -> Points:
-    """Turn every joint's limb by a slowly varying random rotation within `TURN_LIMIT_DEG`.
+def turn_joints(points: Points, key: PRNGKeyArray, widen: Float[Array, ""] | float = 1.0) -> Points:
+    """Turn every joint's limb by a slowly varying random rotation within ``widen`` `TURN_LIMIT_DEG`.
 
     Afterwards the clip is lifted so that nothing sinks below where its lowest point was.
     """
-    limits = jnp.radians(jnp.array([TURN_LIMIT_DEG[name] for name in _TURN_ORDER]))[:, None]
+    limits = widen * jnp.radians(jnp.array([TURN_LIMIT_DEG[name] for name in _TURN_ORDER]))[:, None]
     rotations = matrix_from_axis_angle(
         smooth_noise(key, len(points), (len(_TURN_ORDER), 3)) * limits[None] / 2
     )
@@ -189,6 +182,18 @@ def augment(
         return jnp.where(jax.random.uniform(key) < chance, changed, points)
 
     points = maybe(keys[1], config.splice, splice_upper(points, donor), points)
-    points = maybe(keys[2], config.turn, turn_joints(points, keys[3]), points)
+    made = config.synthetic
+    if made.wide > 0:
+        # wherever the wide turns took the feet, the floor holds the body as it did before
+        wide = jax.random.uniform(keys[6]) < made.wide
+        turned = turn_joints(points, keys[3], jnp.where(wide, made.wide_factor, 1.0))
+        turned = jnp.where(wide, set_down(turned, support_of(points)), turned)
+    else:
+        turned = turn_joints(points, keys[3])
+    points = maybe(keys[2], config.turn, turned, points)
     points = maybe(keys[4], config.mirror, mirror(points), points)
-    return scale_bones(points, random_bone_scale(keys[5], config)), valid
+    points = scale_bones(points, random_bone_scale(keys[5], config))
+    if made.laid > 0:
+        chance, lay = jax.random.split(keys[7])
+        points = maybe(chance, made.laid, lay_on_floor(lay, points, made), points)
+    return points, valid

@@ -19,9 +19,9 @@ from lift2to3.data.augment import (
     TURN_LIMIT_DEG,
     AugmentConfig,
     random_bone_scale,
-    smooth_noise,
     warp_time,
 )
+from lift2to3.data.smooth_noise import smooth_noise
 from lift2to3.geometry.rotations import matrix_from_axis_angle, matrix_from_quaternion
 from lift2to3.skeletons import INDEX, MIRROR, rows_by_side
 

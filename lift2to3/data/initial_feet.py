@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from lift2to3.data.augment import smooth_noise
+from lift2to3.data.smooth_noise import smooth_noise
 from lift2to3.geometry.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 
 

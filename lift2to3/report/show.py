@@ -48,9 +48,7 @@ def show(
         from IPython.display import HTML  # type: ignore[import-not-found]  # a notebook has it
 
         page = html.escape(report_html(motion, keypoints, camera))
-        return HTML(
-            f'<iframe srcdoc="{page}" width="100%" height="{_PAGE_HEIGHT_PX}" frameborder="0"></iframe>'
-        )
+        return HTML(f'<div><iframe srcdoc="{page}" width="100%" height="{_PAGE_HEIGHT_PX}"></iframe></div>')
     folder = Path(tempfile.mkdtemp(prefix="lift2to3-"))
     if keypoints is None or camera is None:
         path = folder / "motion.html"
