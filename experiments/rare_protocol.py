@@ -5,8 +5,8 @@
 About 3 minutes on 2 CPU cores. Version 1 of nine sets, each drawn as in `protocol` with its real cameras:
 
 - acrobatics, animals: train clips of `RARE_SUBJECTS`. Recipes are compared on them after training with
-  ``finetune_multiview.py --leave-out-subjects 29 49 88 90``; released weights (and what starts from
-  them) have seen these clips, and can only be compared with weights that have too.
+  ``experiments.train finetune --leave-out-subjects 29 49 88 90``; released weights (and what starts
+  from them) have seen these clips, and can only be compared with weights that have too.
 - dives: val's dive-rolls and ducks.
 - floor, inverted: val clips tipped over and laid on the floor (`lift2to3.data.synthetic`), lying and crawling
   or with the head downwards. The same code makes motion for training, so a gain here alone says little.
