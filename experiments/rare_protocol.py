@@ -17,8 +17,6 @@ A trial that the method refuses (`lift` does where the feet are over the horizon
 low camera are) is counted and left out of the means: the refusal depends on the input, not on the weights.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
