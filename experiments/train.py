@@ -11,6 +11,7 @@ model cards, ``lift2to3/weights/*.md``; see docs/training.md.
 """
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,19 +23,19 @@ from lift2to3.checkpoint import load_weights, save_weights
 from lift2to3.data.body_rotations import body_motion
 from lift2to3.data.dataset import load_clips
 from lift2to3.data.mocap import MocapClip
-from lift2to3.data.windows import WindowConfig
+from lift2to3.data.windows import WindowConfig, body_window_batches
 from lift2to3.models.denoiser import Denoiser, DenoiserConfig
 from lift2to3.models.foot_lifter import FootLifter, FootLifterConfig
 from lift2to3.models.multiview import MultiViewConfig
 from lift2to3.models.params import Params, build, warm_start
 from lift2to3.models.regressor import Regressor, RegressorConfig
 from lift2to3.motion import BodyMotion
-from lift2to3.training.batches import training_batches
-from lift2to3.training.evaluate import window_validator
-from lift2to3.training.foot_loss import FootLossConfig, foot_batches, foot_loss, foot_validator
+from lift2to3.training.batches import host_batches, training_batches
+from lift2to3.training.evaluate import one_step_points, points_validator
+from lift2to3.training.foot_loss import FootLossConfig, foot_loss, foot_validator
 from lift2to3.training.loop import Batches, LoopConfig, Validate, train
 from lift2to3.training.losses import LossConfig, LossFn, multiview_loss, single_view_loss
-from lift2to3.training.regressor_loss import regressor_loss, regressor_validator
+from lift2to3.training.regressor_loss import regressed_points, regressor_loss
 from lift2to3.training.state import OptimiserConfig
 
 
@@ -161,12 +162,13 @@ class Finetuning(Watched):
         )
         loss = dataclasses.replace(self.loss, multiview=multiview)
         graph, params = build(Denoiser, self.model, self.loop.seed)
+        points = functools.partial(one_step_points, graph, loss)
         frames, watched = self.windows.frames, self.watched()
         return Parts(
             params,
             multiview_loss(graph, frames, loss),
             training_batches(self.clips(), self.windows, self.loop.seed),
-            window_validator(graph, watched, frames, loss, self.watch_windows) if watched else None,
+            points_validator(points, watched, frames, loss, self.watch_windows) if watched else None,
             {
                 "model": dataclasses.asdict(self.model),
                 "multiview": dataclasses.asdict(multiview),
@@ -193,12 +195,13 @@ class RegressorTraining(Watched):
     def parts(self) -> Parts:
         """As `Training.parts`."""
         graph, params = build(Regressor, self.model, self.loop.seed)
+        points = functools.partial(regressed_points, graph)
         frames, watched = self.windows.frames, self.watched()
         return Parts(
             params,
             regressor_loss(graph, frames, self.loss),
             training_batches(self.clips(), self.windows, self.loop.seed),
-            regressor_validator(graph, watched, frames, self.loss, self.watch_windows) if watched else None,
+            points_validator(points, watched, frames, self.loss, self.watch_windows) if watched else None,
             {
                 "regressor": dataclasses.asdict(self.model),
                 "multiview": dataclasses.asdict(self.loss.multiview),
@@ -232,7 +235,7 @@ class FootTraining(Watched):
         return Parts(
             params,
             foot_loss(graph, frames, self.model, self.loss),
-            foot_batches(trusted_bodies(self.clips()), self.windows, self.loop.seed),
+            host_batches(body_window_batches, trusted_bodies(self.clips()), self.windows, self.loop.seed),
             validate if watched else None,
             {"foot_lifter": dataclasses.asdict(self.model)},
         )

@@ -28,7 +28,7 @@ from lift2to3.data.augment_body import (
 from lift2to3.data.foot_detector import FOOT_FORMATS, FootDetectorConfig, detect_feet
 from lift2to3.data.initial_feet import InitialErrorConfig, corrupt_feet
 from lift2to3.data.mocap import quaternions_from_matrices
-from lift2to3.data.windows import WindowConfig, body_window_batches
+from lift2to3.data.windows import Stream, WindowConfig, body_window_batches
 from lift2to3.geometry.cameras import look_at, project
 from lift2to3.motion import BodyMotion
 from lift2to3.pipeline.check_foot_input import shows_feet
@@ -538,7 +538,7 @@ def test_a_window_is_consecutive_frames_of_one_body(reader):
     if reader == "grain":
         pytest.importorskip("grain")
     config, clips = WindowConfig(frames=8, batch=4, reader=reader), bodies(50, 90, 7)
-    for batch in itertools.islice(body_window_batches(clips, config, seed=0), 12):
+    for batch in itertools.islice(body_window_batches(clips, config, Stream(seed=0)), 12):
         assert set(batch) == {"quaternions", "root_translation", "rest_offsets", "frames_valid"}
         assert batch["quaternions"].shape == (4, 11, 22, 4)
         assert {part.dtype for name, part in batch.items() if name != "frames_valid"} == {
@@ -561,11 +561,11 @@ def test_a_window_is_consecutive_frames_of_one_body(reader):
 
 def test_windows_of_bodies_go_on_from_any_step_and_refuse_what_cannot_be():
     config, clips = WindowConfig(frames=8, batch=4, reader="numpy"), bodies(50, 90)
-    whole = list(itertools.islice(body_window_batches(clips, config, seed=3), 6))[4]
-    resumed = next(body_window_batches(clips, config, seed=3, start_step=4))
+    whole = list(itertools.islice(body_window_batches(clips, config, Stream(seed=3)), 6))[4]
+    resumed = next(body_window_batches(clips, config, Stream(seed=3, start_step=4)))
     for name, part in whole.items():
         np.testing.assert_array_equal(resumed[name], part)
     with pytest.raises(ValueError, match="no clips"):
-        body_window_batches([], config, seed=0)
+        body_window_batches([], config, Stream(seed=0))
     with pytest.raises(ValueError, match="one rate"):
-        body_window_batches([clips[0], resting_body(20)._replace(fps=60.0)], config, seed=0)
+        body_window_batches([clips[0], resting_body(20)._replace(fps=60.0)], config, Stream(seed=0))

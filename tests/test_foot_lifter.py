@@ -23,7 +23,7 @@ from lift2to3.data.augment_body import FootTurnConfig
 from lift2to3.data.initial_feet import FloorErrorConfig, tell_floor
 from lift2to3.data.mocap import MocapClip, clip_from_bvh
 from lift2to3.data.packed import write_packed
-from lift2to3.data.windows import WindowConfig
+from lift2to3.data.windows import Stream, WindowConfig, body_window_batches
 from lift2to3.geometry.rotations import geodesic_angle, matrix_from_6d
 from lift2to3.models.foot_lifter import (
     FootInput,
@@ -39,7 +39,7 @@ from lift2to3.models.params import Params, build, describe, merge
 from lift2to3.pipeline.refine_feet import FootRefiner
 from lift2to3.skeletons import INDEX
 from lift2to3.training import foot_loss as foot_loss_module
-from lift2to3.training.foot_loss import FootLossConfig, foot_batches, foot_loss, make_foot_examples
+from lift2to3.training.foot_loss import FootLossConfig, foot_loss, make_foot_examples
 from lift2to3.training.loop import LoopConfig
 from lift2to3.training.state import OptimiserConfig, initial_state, make_step
 
@@ -431,7 +431,7 @@ def _examples(key, batch, clean, hide, size):
 def examples(exact: bool = False) -> tuple[FootInput, np.ndarray]:
     """A batch as it is trained on, of bodies in motion; ``exact``: flawless detections of their own feet."""
     bodies = [moving_body(60, seed=seed, turns_rad=0.4) for seed in (0, 1)]
-    batch = jax.tree.map(jnp.asarray, next(foot_batches(bodies, WINDOWS, seed=0)(0)))
+    batch = jax.tree.map(jnp.asarray, next(body_window_batches(bodies, WINDOWS, Stream(seed=0))))
     usual = (STILL.detector.clean, STILL.detector.hide, STILL.size)
     return jax.tree.map(
         np.asarray, _examples(jax.random.key(0), batch, *((1.0, 0.0, 0.0) if exact else usual))

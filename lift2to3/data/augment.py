@@ -33,7 +33,6 @@ def _descendants(name: str) -> np.ndarray:
     return below
 
 
-_MID_SHOULDER = INDEX["mid_shoulder"]
 _UPPER = _descendants("pelvis") & ~_descendants("left_hip") & ~_descendants("right_hip")
 for _name in ("left_hip", "right_hip", "mid_hip"):
     _UPPER[INDEX[_name]] = False
@@ -70,6 +69,10 @@ class AugmentConfig:
     splice: float = 0.15
     turn: float = 0.4
     synthetic: SyntheticConfig = SyntheticConfig()
+
+
+UNCHANGED: Final = AugmentConfig(mirror=0, body_scale=0, bone_scale=0, time_warp=(1, 1), splice=0, turn=0)
+"""Clips as they were recorded."""
 
 
 def warp_time(

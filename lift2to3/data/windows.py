@@ -12,7 +12,7 @@ import dataclasses
 import importlib.util
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Literal, NamedTuple, assert_never
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Int
@@ -46,6 +46,22 @@ class WindowConfig:
         return math.ceil(self.frames * SLOWEST_WARP) + 1
 
 
+class Stream(NamedTuple):
+    """Which batches are drawn.
+
+    Attributes:
+        seed: with the step it fixes a batch, whenever and wherever the stream starts.
+        start_step: where a resumed run goes on.
+        host: which of the ``hosts`` this is; they share out the slots, so none sees another's.
+        hosts: number of processes that train together.
+    """
+
+    seed: int
+    start_step: int = 0
+    host: int = 0
+    hosts: int = 1
+
+
 class _Frames(NamedTuple):
     """Every clip's frames, one clip after another, and the slots to crop windows from."""
 
@@ -57,14 +73,9 @@ class _Frames(NamedTuple):
 
 
 def window_batches(
-    clips: Sequence[MocapClip],
-    config: WindowConfig,
-    seed: int,
-    start_step: int = 0,
-    host: int = 0,
-    hosts: int = 1,
+    clips: Sequence[MocapClip], config: WindowConfig, stream: Stream
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Batches of windows without end, from ``start_step`` on.
+    """Batches of windows without end.
 
     Yields:
         ``points_world`` (batch, raw_frames, 38, 3) float32, metres, world z up;
@@ -75,10 +86,7 @@ def window_batches(
     Args:
         clips: all at one rate.
         config: sizes and reader.
-        seed: with the step it fixes a batch, whenever and wherever the stream starts.
-        start_step: where a resumed run goes on.
-        host: which of the ``hosts`` this is; they share out the slots, so none sees another's.
-        hosts: number of processes that train together.
+        stream: which of them.
 
     Raises:
         ValueError: no clips, clips of several rates, or fewer slots than hosts.
@@ -87,17 +95,12 @@ def window_batches(
     of_frames = [{"points_world": clip.points_world, "contacts": clip.contacts} for clip in clips]
     of_clips = [{"contacts_trusted": np.array(clip.contacts_trusted)} for clip in clips]
     rates = [clip.fps for clip in clips]
-    batches = _batches(rates, of_frames, of_clips, config, seed, start_step, host, hosts)
+    batches = _batches(rates, of_frames, of_clips, config, stream)
     return (b | {"contacts": b["contacts"] & b["frames_valid"][..., None]} for b in batches)
 
 
 def body_window_batches(
-    bodies: Sequence[BodyMotion],
-    config: WindowConfig,
-    seed: int,
-    start_step: int = 0,
-    host: int = 0,
-    hosts: int = 1,
+    bodies: Sequence[BodyMotion], config: WindowConfig, stream: Stream
 ) -> Iterator[dict[str, np.ndarray]]:
     """The same of posed bodies.
 
@@ -118,7 +121,7 @@ def body_window_batches(
     ]
     of_clips = [{"rest_offsets": body.rest_offsets.astype(np.float32)} for body in bodies]
     rates = [body.fps for body in bodies]
-    return _batches(rates, of_frames, of_clips, config, seed, start_step, host, hosts)
+    return _batches(rates, of_frames, of_clips, config, stream)
 
 
 def _batches(
@@ -126,32 +129,19 @@ def _batches(
     of_frames: Sequence[Mapping[str, np.ndarray]],
     of_clips: Sequence[Mapping[str, np.ndarray]],
     config: WindowConfig,
-    seed: int,
-    start_step: int,
-    host: int,
-    hosts: int,
+    stream: Stream,
 ) -> Iterator[dict[str, np.ndarray]]:
-    if not 0 <= host < hosts:
-        raise ValueError(f"host: wanted 0 to {hosts - 1}, found {host}")
+    if not 0 <= stream.host < stream.hosts:
+        raise ValueError(f"host: wanted 0 to {stream.hosts - 1}, found {stream.host}")
     frames = _lay_out(rates, of_frames, of_clips, config)
-    if len(frames.slots) < hosts:
-        raise ValueError(f"hosts: {hosts} of them cannot share {len(frames.slots)} slots of motion")
-    match _reader(config):
-        case "grain":
-            return _grain_batches(frames, config, seed, start_step, host, hosts)
-        case "numpy":
-            return _numpy_batches(frames, config, seed, start_step, host, hosts)
-        case unknown:
-            assert_never(unknown)
-
-
-def _reader(config: WindowConfig) -> Literal["grain", "numpy"]:
+    if len(frames.slots) < stream.hosts:
+        raise ValueError(f"hosts: {stream.hosts} of them cannot share {len(frames.slots)} slots of motion")
     installed = importlib.util.find_spec("grain") is not None
-    if config.reader == "auto":
-        return "grain" if installed else "numpy"
     if config.reader == "grain" and not installed:
         raise ImportError('reader="grain" needs Grain: pip install "lift2to3[data]", or reader="numpy"')
-    return config.reader
+    readers = {"grain": _grain_batches, "numpy": _numpy_batches}
+    readers["auto"] = readers["grain" if installed else "numpy"]
+    return readers[config.reader](frames, config, stream)
 
 
 def _lay_out(
@@ -182,24 +172,19 @@ def _lay_out(
     )
 
 
-def _grain_batches(
-    frames: _Frames, config: WindowConfig, seed: int, start_step: int, host: int, hosts: int
-) -> Iterator[dict[str, np.ndarray]]:
+def _grain_batches(frames: _Frames, config: WindowConfig, stream: Stream) -> Iterator[dict[str, np.ndarray]]:
     import grain.python as grain  # not on a bare machine; slow to import
 
     def crop(slot: int, generator: np.random.Generator) -> tuple[int, int]:
         clip, first, count = frames.slots[slot].tolist()
         return clip, first + int(generator.integers(count))
 
-    def gather(drawn: Any) -> dict[str, np.ndarray]:
-        clip, start = drawn
-        return _gather(frames, config, clip, start)
-
-    dataset = grain.MapDataset.range(len(frames.slots)).seed(seed).shuffle()[host::hosts].repeat()
-    dataset = dataset.random_map(crop).batch(config.batch).map(gather)
+    dataset = grain.MapDataset.range(len(frames.slots)).seed(stream.seed).shuffle()
+    dataset = dataset[stream.host :: stream.hosts].repeat().random_map(crop).batch(config.batch)
+    dataset = dataset.map(lambda drawn: _gather(frames, config, *drawn))
 
     def batches() -> Iterator[dict[str, np.ndarray]]:
-        for step in range(start_step, len(dataset)):
+        for step in range(stream.start_step, len(dataset)):
             batch = dataset[step]
             assert batch is not None  # only a filter makes holes
             yield batch
@@ -207,12 +192,10 @@ def _grain_batches(
     return batches()
 
 
-def _numpy_batches(
-    frames: _Frames, config: WindowConfig, seed: int, start_step: int, host: int, hosts: int
-) -> Iterator[dict[str, np.ndarray]]:
+def _numpy_batches(frames: _Frames, config: WindowConfig, stream: Stream) -> Iterator[dict[str, np.ndarray]]:
+    seed, step, host, hosts = stream
     order: dict[int, np.ndarray] = {}  # of the epochs that the present batch touches
     length = len(range(host, len(frames.slots), hosts))
-    step = start_step
     while True:
         item = step * config.batch + np.arange(config.batch)
         epoch, place = np.divmod(item, length)

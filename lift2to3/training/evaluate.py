@@ -16,39 +16,31 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array
 
-from lift2to3.data.augment import AugmentConfig
+from lift2to3.data.augment import UNCHANGED
 from lift2to3.data.detector_noise import NoiseConfig
 from lift2to3.data.mocap import MocapClip
-from lift2to3.data.windows import WindowConfig, window_batches
+from lift2to3.data.windows import Stream, WindowConfig, window_batches
 from lift2to3.metrics import abs_mpjpe, mpjpe, pa_mpjpe, root_error
 from lift2to3.models.multiview import lift_views
 from lift2to3.models.params import Params, merge
 from lift2to3.skeletons import INDEX, SMPL_22
+from lift2to3.training.batches import USED
 from lift2to3.training.loop import Validate
 from lift2to3.training.losses import Example, LossConfig, make_examples
 
-HIPS = (INDEX["left_hip"], INDEX["right_hip"])
-_STILL = AugmentConfig(mirror=0, body_scale=0, bone_scale=0, time_warp=(1, 1), splice=0, turn=0)
+_HIPS = (INDEX["left_hip"], INDEX["right_hip"])
 _CLEAN = NoiseConfig(clean=1.0, drop_joint=0, drop_span=0, drop_frames=0, drop_format=0)
 
 
-def window_validator(
-    graph: nnx.GraphDef,
-    clips: Mapping[str, Sequence[MocapClip]],
-    frames: int,
-    config: LossConfig,
-    windows: int = 96,
-    seed: int = 0,
-) -> Validate:
-    """`points_validator` of the multi-view denoiser whose static part is ``graph``, by one-step samples."""
+def one_step_points(graph: nnx.GraphDef, config: LossConfig, params: Params, example: Example) -> Array:
+    """What the multi-view denoiser makes of a batch of examples in one step of sampling, seed 0.
 
-    def predict(params: Params, example: Example) -> Array:
-        noise = jax.random.normal(jax.random.key(seed), example.x0.shape)
-        x0 = merge(graph, params)(noise, jnp.ones(len(noise)), example.condition)
-        lift = jax.vmap(functools.partial(lift_views, config=config.multiview))
-        return lift(x0, example.n, example.confidence, example.rig)[0]
-
-    return points_validator(predict, clips, frames, config, windows, seed)
+    (batch, time, joints, 3) in their frames, metres.
+    """
+    noise = jax.random.normal(jax.random.key(0), example.x0.shape)
+    x0 = merge(graph, params)(noise, jnp.ones(len(noise)), example.condition)
+    lift = jax.vmap(functools.partial(lift_views, config=config.multiview))
+    return lift(x0, example.n, example.confidence, example.rig)[0]
 
 
 def points_validator(
@@ -69,14 +61,13 @@ def points_validator(
         windows: how many of each set.
         seed: which ones, with which cameras.
     """
-    config = dataclasses.replace(config, augment=_STILL, noise=_CLEAN)
+    config = dataclasses.replace(config, augment=UNCHANGED, noise=_CLEAN)
     size = WindowConfig(frames=frames, batch=windows, reader="numpy")
     make = jax.jit(lambda batch, key: make_examples(batch, key, frames, config))
     sets: dict[str, Example] = {}
     for name, group in clips.items():
-        batch = next(window_batches(group, size, seed))
-        numbers = {key: jnp.asarray(batch[key]) for key in ("points_world", "frames_valid")}
-        sets[name] = make(numbers, jax.random.key(seed))
+        batch = next(window_batches(group, size, Stream(seed)))
+        sets[name] = make({key: jnp.asarray(batch[key]) for key in USED}, jax.random.key(seed))
     predict = jax.jit(predict)
 
     def validate(params: Params) -> dict[str, float]:
@@ -87,9 +78,9 @@ def points_validator(
             keep = np.asarray(example.safe)
             points, truth = points[keep], truth[keep]
             scores[f"{name}_pa_mpjpe"] = float(pa_mpjpe(points, truth).mean())
-            scores[f"{name}_mpjpe"] = float(mpjpe(points, truth, HIPS).mean())
+            scores[f"{name}_mpjpe"] = float(mpjpe(points, truth, _HIPS).mean())
             scores[f"{name}_abs_mpjpe"] = float(abs_mpjpe(points, truth).mean())
-            root, true_root = (p[:, HIPS].mean(1) for p in (points, truth))
+            root, true_root = (p[:, _HIPS].mean(1) for p in (points, truth))
             scores[f"{name}_root_error"] = float(root_error(root, true_root).mean())
         return scores
 

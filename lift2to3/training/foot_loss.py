@@ -7,7 +7,7 @@ then told as an estimator of whole bodies would have them, and the lifter is to 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -15,12 +15,12 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from lift2to3.data.augment import AugmentConfig
+from lift2to3.data.augment import UNCHANGED, AugmentConfig
 from lift2to3.data.augment_body import FootTurnConfig, augment_body
 from lift2to3.data.foot_detector import FootDetectorConfig, detect_feet
 from lift2to3.data.initial_feet import FloorErrorConfig, InitialErrorConfig, corrupt_feet, tell_floor
 from lift2to3.data.random_cameras import CameraConfig, random_view
-from lift2to3.data.windows import WindowConfig, body_window_batches
+from lift2to3.data.windows import Stream, WindowConfig, body_window_batches
 from lift2to3.geometry.cameras import to_camera
 from lift2to3.geometry.rotations import geodesic_angle, matrix_from_6d, sixd_from_matrix
 from lift2to3.models.foot_lifter import (
@@ -33,8 +33,8 @@ from lift2to3.models.foot_lifter import (
 from lift2to3.models.params import Params, merge
 from lift2to3.motion import BodyMotion
 from lift2to3.skeletons import rows_by_side
-from lift2to3.training.loop import Batches, Validate
-from lift2to3.training.losses import LossFn, Scalars, masked_mean
+from lift2to3.training.loop import Validate
+from lift2to3.training.losses import LossFn, Scalars, masked_mean, weighted_sum
 
 _HIPS, _KNEES, _ANKLES = rows_by_side("hip", "knee", "ankle").T
 
@@ -123,8 +123,7 @@ def foot_loss(graph: nnx.GraphDef, frames: int, model: FootLifterConfig, config:
             "velocity": masked_mean(_chordal(step), both),
             "six": masked_mean(jnp.abs(six - sixd_from_matrix(true)), given.present),
         }
-        weights = {"angle": config.angle, "velocity": config.velocity, "six": config.six}
-        loss = jnp.stack([weight * scalars[name] for name, weight in weights.items()]).sum()
+        loss = weighted_sum(scalars, config, tuple(scalars))
         scalars["ajae_deg"] = jnp.degrees(
             masked_mean(geodesic_angle(matrix_from_6d(six), true), given.present)
         )
@@ -136,16 +135,6 @@ def foot_loss(graph: nnx.GraphDef, frames: int, model: FootLifterConfig, config:
 def _chordal(difference: Float[Array, "*batch 3 3"]) -> Float[Array, "*batch"]:
     """Frobenius norm over √2: the angle in radians, where that is small."""
     return jnp.sqrt((difference**2).sum((-1, -2)) / 2 + 1e-8)
-
-
-def foot_batches(bodies: Sequence[BodyMotion], config: WindowConfig, seed: int) -> Batches:
-    """This host's windows of the bodies, from any step on."""
-
-    def batches(start: int) -> Iterator[dict[str, np.ndarray]]:
-        hosts = jax.process_index(), jax.process_count()
-        return body_window_batches(bodies, config, seed, start, *hosts)
-
-    return batches
 
 
 def foot_validator(
@@ -161,14 +150,12 @@ def foot_validator(
 
     Clips are as recorded, on upright bodies; cameras, detections and initial errors are as in training.
     """
-    still = AugmentConfig(mirror=0, body_scale=0, bone_scale=0, time_warp=(1, 1), splice=0, turn=0)
-    config = dataclasses.replace(config, augment=still, turns=FootTurnConfig(share=0, root=0))
+    config = dataclasses.replace(config, augment=UNCHANGED, turns=FootTurnConfig(share=0, root=0))
     size = WindowConfig(frames=frames, batch=windows, reader="numpy")
-
     make = jax.jit(lambda key, batch: make_foot_examples(key, batch, frames, config))
     sets = {}
     for name, group in bodies.items():
-        batch = next(body_window_batches(group, size, seed))
+        batch = next(body_window_batches(group, size, Stream(seed)))
         sets[name] = make(jax.random.key(seed), {key: jnp.asarray(part) for key, part in batch.items()})
 
     @jax.jit

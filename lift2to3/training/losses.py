@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from lift2to3.conventions import MODEL_FPS
 from lift2to3.data.augment import AugmentConfig, augment
 from lift2to3.data.detector_noise import NoiseConfig, detect
 from lift2to3.data.random_cameras import CameraConfig, inside_image, random_view
@@ -41,7 +42,8 @@ LossFn = Callable[[Params, dict[str, Array], PRNGKeyArray], tuple[Array, Scalars
 
 _HIPS = jnp.array([INDEX["left_hip"], INDEX["right_hip"]])
 _SAFE_DEPTH_M = 0.4  # nearer to a virtual camera than this a projection is no target
-_FPS = 30.0
+POINT_TERMS: Final = ("relative", "root", "velocity")
+"""What `points_losses` returns and `LossConfig` weighs."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +90,11 @@ def masked_mean(values: Float[Array, "..."], mask: Array) -> Float[Array, ""]:
     return jnp.where(mask, values, 0.0).sum() / jnp.maximum(total, 1)
 
 
+def weighted_sum(scalars: Scalars, weights: object, names: Sequence[str]) -> Float[Array, ""]:
+    """The scalars of these names, each times the weight that the config has under the same name."""
+    return jnp.stack([getattr(weights, name) * scalars[name] for name in names]).sum()
+
+
 def make_example(
     key: PRNGKeyArray,
     raw: Float[Array, "raw joints 3"],
@@ -108,8 +115,8 @@ def make_example(
     rig, condition = set_up(view, noisy, confidence, config.multiview)
     n_views = project_to_views(points, rig)
     x0 = to_movement(n_views, jnp.ones(n_views.shape[:-1], bool), rig, config.multiview)
-    every = jnp.broadcast_to(points.reshape(1, -1, 3), (config.multiview.views, points[..., 0].size, 3))
-    depth = to_camera(rig.views, every)[..., 2].reshape(n_views.shape[:-1])
+    in_views = jnp.broadcast_to(points.reshape(1, -1, 3), (config.multiview.views, points[..., 0].size, 3))
+    depth = to_camera(rig.views, in_views)[..., 2].reshape(n_views.shape[:-1])
     safe = (depth > _SAFE_DEPTH_M).all((0, 2)) & valid
     return Example(points, valid, noisy, confidence, rig, condition, x0, safe)
 
@@ -145,7 +152,7 @@ def points_losses(
     root, true_root = (p[:, :, _HIPS].mean(2, keepdims=True) for p in (points, truth))
     relative = (points - root) - (truth - true_root)
     both = valid[:, 1:] & valid[:, :-1]
-    velocity = _FPS * ((points - truth)[:, 1:] - (points - truth)[:, :-1])
+    velocity = MODEL_FPS * ((points - truth)[:, 1:] - (points - truth)[:, :-1])
     return {
         "relative": masked_mean(jnp.abs(relative), valid),
         "root": masked_mean(jnp.abs(root - true_root), valid),
@@ -169,10 +176,7 @@ def multiview_loss(graph: nnx.GraphDef, frames: int, config: LossConfig) -> Loss
         points, _ = lift(predicted, example.n, example.confidence, example.rig)
         scalars = points_losses(points, example.points, example.safe)
         scalars["movement"] = movement_loss(predicted, example.x0, example.safe)
-        weights = {"movement": config.movement, "relative": config.relative,
-                   "root": config.root, "velocity": config.velocity}  # fmt: skip
-        loss = jnp.stack([weight * scalars[name] for name, weight in weights.items()]).sum()
-        return loss, scalars, points
+        return weighted_sum(scalars, config, ("movement", *POINT_TERMS)), scalars, points
 
     def loss_fn(params: Params, batch: dict[str, Array], key: PRNGKeyArray) -> tuple[Array, Scalars]:
         make, draw, pick, noise = jax.random.split(key, 4)
