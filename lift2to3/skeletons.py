@@ -31,21 +31,17 @@ CANONICAL: Final = (
 """Names of the canonical points, in array order."""
 
 _PARENT: Final[Mapping[str, str]] = {
-    "left_hip": "pelvis", "right_hip": "pelvis", "spine1": "pelvis", "mid_hip": "pelvis",
-    "left_knee": "left_hip", "right_knee": "right_hip",
-    "left_ankle": "left_knee", "right_ankle": "right_knee",
-    "left_foot": "left_ankle", "right_foot": "right_ankle",
-    "left_heel": "left_ankle", "right_heel": "right_ankle",
-    "left_big_toe": "left_foot", "right_big_toe": "right_foot",
-    "left_small_toe": "left_foot", "right_small_toe": "right_foot",
-    "spine2": "spine1", "spine3": "spine2", "neck": "spine3", "mid_shoulder": "spine3",
-    "left_collar": "spine3", "right_collar": "spine3",
-    "left_shoulder": "left_collar", "right_shoulder": "right_collar",
-    "left_elbow": "left_shoulder", "right_elbow": "right_shoulder",
-    "left_wrist": "left_elbow", "right_wrist": "right_elbow",
-    "left_hand": "left_wrist", "right_hand": "right_wrist",
-    "head": "neck", "head_top": "head", "nose": "head", "left_eye": "head", "right_eye": "head",
-    "left_ear": "head", "right_ear": "head",
+    "spine1": "pelvis", "mid_hip": "pelvis", "spine2": "spine1", "spine3": "spine2", "neck": "spine3",
+    "mid_shoulder": "spine3", "head": "neck", "head_top": "head", "nose": "head",
+} | {
+    f"{side}_{point}": parent.format(side=side)
+    for side in ("left", "right")
+    for point, parent in {
+        "hip": "pelvis", "knee": "{side}_hip", "ankle": "{side}_knee", "foot": "{side}_ankle",
+        "heel": "{side}_ankle", "big_toe": "{side}_foot", "small_toe": "{side}_foot",
+        "collar": "spine3", "shoulder": "{side}_collar", "elbow": "{side}_shoulder",
+        "wrist": "{side}_elbow", "hand": "{side}_wrist", "eye": "head", "ear": "head",
+    }.items()
 }  # fmt: skip
 
 INDEX: Final[Mapping[str, int]] = {name: i for i, name in enumerate(CANONICAL)}
@@ -93,6 +89,9 @@ def stick_bones(names: tuple[str, ...]) -> list[tuple[int, int, str]]:
 
 MIRROR: Final = np.array([INDEX[mirror_name(name)] for name in CANONICAL], dtype=np.int32)
 """Row of the same point on the body's other side (an involution)."""
+
+REFLECT_X: Final = np.array([-1.0, 1.0, 1.0], np.float32)
+"""What mirrors coordinates, x being across."""
 
 FOOT_POINTS: Final = tuple(rows_by_side("ankle", "heel", "foot", "big_toe", "small_toe").ravel().tolist())
 """Rows that can touch the ground in ordinary motion, ankle included (the only one COCO-17 has)."""
@@ -149,17 +148,25 @@ def _same(name: str, joints: tuple[str, ...], **other: str | None) -> Skeleton:
     return Skeleton(name, joints, tuple(other.get(joint, joint) for joint in joints))
 
 
-_COCO_17 = (
-    "nose",
-    *_both("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"),
-)
+_COCO_17 = ("nose", *_both("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"))
+_FEET = tuple(f"{side}_{p}" for side in ("left", "right") for p in ("big_toe", "small_toe", "heel"))
 _MEDIAPIPE_FACE = tuple(f"{s}_eye{part}" for s in ("left", "right") for part in ("_inner", "", "_outer"))
 _BODY_25 = (
     "nose", "neck", *_side("right", "shoulder", "elbow", "wrist"),
     *_side("left", "shoulder", "elbow", "wrist"), "mid_hip", *_side("right", "hip", "knee", "ankle"),
-    *_side("left", "hip", "knee", "ankle"), *_both("eye", "ear", first="right"),
-    *_side("left", "big_toe", "small_toe", "heel"), *_side("right", "big_toe", "small_toe", "heel"),
+    *_side("left", "hip", "knee", "ankle"), *_both("eye", "ear", first="right"), *_FEET,
 )  # fmt: skip
+_H36M_17 = (
+    "hip", *_side("right", "hip", "knee", "foot"), *_side("left", "hip", "knee", "foot"), "spine",
+    "thorax", "nose", "head", *_side("left", "shoulder", "elbow", "wrist"),
+    *_side("right", "shoulder", "elbow", "wrist"),
+)  # fmt: skip
+_MEDIAPIPE_33 = (
+    "nose", *_MEDIAPIPE_FACE, *_both("ear"), "mouth_left", "mouth_right",
+    *_both("shoulder", "elbow", "wrist", "pinky", "index", "thumb"),
+    *_both("hip", "knee", "ankle", "heel", "foot_index"),
+)  # fmt: skip
+_MEDIAPIPE_OTHER = *_both("eye_inner", "eye_outer", "pinky", "index", "thumb"), "mouth_left", "mouth_right"
 
 SKELETONS: Final[Mapping[str, Skeleton]] = {
     skeleton.name: skeleton
@@ -168,14 +175,7 @@ SKELETONS: Final[Mapping[str, Skeleton]] = {
         _same("smpl22", SMPL_22),
         _same("smpl24", (*SMPL_22, "left_hand", "right_hand")),
         _same("coco17", _COCO_17),
-        _same(  # COCO-WholeBody, its first 23: body and feet
-            "coco_wholebody23",
-            (
-                *_COCO_17,
-                *_side("left", "big_toe", "small_toe", "heel"),
-                *_side("right", "big_toe", "small_toe", "heel"),
-            ),
-        ),
+        _same("coco_wholebody23", (*_COCO_17, *_FEET)),  # COCO-WholeBody, its first 23: body and feet
         _same(  # "head" is the top of the head, "neck" the mid-point of the shoulders
             "halpe26",
             (*_COCO_17, "head", "neck", "mid_hip", *_both("big_toe", "small_toe", "heel")),
@@ -183,60 +183,18 @@ SKELETONS: Final[Mapping[str, Skeleton]] = {
             neck="mid_shoulder",
         ),
         _same("body25", _BODY_25, neck="mid_shoulder"),
-        _same(  # its "neck" lies at the base of the neck (measured on real detections), "head" is the top
-            "body25b",
-            (
-                *_COCO_17,
-                "neck",
-                "head",
-                *_side("left", "big_toe", "small_toe", "heel"),
-                *_side("right", "big_toe", "small_toe", "heel"),
-            ),
-            head="head_top",
-        ),  # fmt: skip
+        # its "neck" lies at the base of the neck (measured on real detections), "head" is the top
+        _same("body25b", (*_COCO_17, "neck", "head", *_FEET), head="head_top"),
         _same(
-            "h36m17",
-            (
-                "hip",
-                *_side("right", "hip", "knee", "foot"),
-                *_side("left", "hip", "knee", "foot"),
-                "spine",
-                "thorax",
-                "nose",
-                "head",
-                *_side("left", "shoulder", "elbow", "wrist"),
-                *_side("right", "shoulder", "elbow", "wrist"),
-            ),
-            hip="mid_hip",
-            right_foot="right_ankle",
-            left_foot="left_ankle",
-            spine="spine2",
-            thorax="mid_shoulder",
-            head="head_top",
-        ),  # fmt: skip
+            "h36m17", _H36M_17, hip="mid_hip", right_foot="right_ankle", left_foot="left_ankle",
+            spine="spine2", thorax="mid_shoulder", head="head_top",
+        ),
         _same(
-            "mediapipe33",
-            (
-                "nose",
-                *_MEDIAPIPE_FACE,
-                *_both("ear"),
-                "mouth_left",
-                "mouth_right",
-                *_both("shoulder", "elbow", "wrist", "pinky", "index", "thumb"),
-                *_both("hip", "knee", "ankle", "heel", "foot_index"),
-            ),
-            **dict.fromkeys(
-                (
-                    *_both("eye_inner", "eye_outer", "pinky", "index", "thumb"),
-                    "mouth_left",
-                    "mouth_right",
-                )
-            ),
-            left_foot_index="left_big_toe",
-            right_foot_index="right_big_toe",
-        ),  # fmt: skip
+            "mediapipe33", _MEDIAPIPE_33, **dict.fromkeys(_MEDIAPIPE_OTHER),
+            left_foot_index="left_big_toe", right_foot_index="right_big_toe",
+        ),
     )
-}
+}  # fmt: skip
 """Every built-in format by name."""
 
 

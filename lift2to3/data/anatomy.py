@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 
 from lift2to3.body import REFERENCE_LEG_M
 from lift2to3.formats.motions.bvh import Bvh
-from lift2to3.skeletons import CANONICAL, INDEX
+from lift2to3.skeletons import CANONICAL, INDEX, mirror_name
 
 _HEAD: Final[Mapping[str, tuple[float, float, float]]] = {
     "head_top": (0.0, 0.11, 0.0),
@@ -155,10 +155,6 @@ def _left(role: str) -> str:
     return role.replace("right_", "left_", 1)
 
 
-def _right(role: str) -> str:
-    return role.replace("left_", "right_", 1)
-
-
 class Placement(NamedTuple):
     """Canonical points as rigid passengers of joints: ``position[row] + frame[row] @ offset``.
 
@@ -232,7 +228,9 @@ def _both_sides(
     table: Mapping[str, tuple[float, float, float]],
 ) -> list[tuple[str, tuple[float, float, float]]]:
     """The table's points, and the mirror images of its left ones."""
-    mirrored = [(_right(name), (-x, y, z)) for name, (x, y, z) in table.items() if name.startswith("left_")]
+    mirrored = [
+        (mirror_name(name), (-x, y, z)) for name, (x, y, z) in table.items() if name.startswith("left_")
+    ]
     return [*table.items(), *mirrored]
 
 
@@ -273,10 +271,8 @@ def _place_foot(rest: _Rest, side: str) -> tuple[_Placed, tuple[np.ndarray, np.n
     ankle, ball = f"{side}_ankle", f"{side}_ball"
     has_ball = rest.family.plays(ball)
     bone = rest.bone(ball) if has_ball else rest.end(ankle)
-    up = -rest.bone(ankle) / np.linalg.norm(rest.bone(ankle))
-    forward = bone - (bone @ up) * up
-    forward /= np.linalg.norm(forward)
-    axes = rest.scale * np.stack([np.cross(up, forward), up, forward], axis=1)
+    sole = sole_axes(-rest.bone(ankle), bone)
+    axes = rest.scale * sole
     lift = axes @ (0.0, rest.family.sole_lift, 0.0)
     toes, ball_at = (ball, np.zeros(3)) if has_ball else (ankle, bone + lift)
     tip = rest.end(toes) + lift + axes @ (0.0, 0.0, rest.family.toe_length)
@@ -287,7 +283,15 @@ def _place_foot(rest: _Rest, side: str) -> tuple[_Placed, tuple[np.ndarray, np.n
     }
     placed[f"{side}_foot"] = (rest.row(toes), ball_at)
     placed[f"{side}_heel"] = (rest.row(ankle), axes @ (0.0, -DEFAULT_HEEL_DROP_M, -HEEL_BACK_M))
-    return placed, (up, forward)
+    return placed, (sole[:, 1], sole[:, 2])
+
+
+def sole_axes(up: Float[np.ndarray, "3"], toward_ball: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:
+    """Left, up and forward of a sole as columns, from the shin's direction over a flat foot."""
+    up = up / np.linalg.norm(up)
+    forward = toward_ball - (toward_ball @ up) * up
+    forward /= np.linalg.norm(forward)
+    return np.stack([np.cross(up, forward), up, forward], axis=1)
 
 
 def with_heel_drop(placement: Placement, drop_m: float) -> Placement:

@@ -6,36 +6,25 @@ All of it works on canonical points, so it needs no rotations and any mocap sour
 from __future__ import annotations
 
 import dataclasses
-from typing import Final
+from typing import Final, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from lift2to3.body import ANCESTORS
 from lift2to3.data.smooth_noise import smooth_noise
 from lift2to3.data.synthetic import SyntheticConfig, lay_on_floor, set_down, support_of
 from lift2to3.geometry.rotations import matrix_from_axis_angle, yaw_matrix
 from lift2to3.skeletons import CANONICAL, INDEX, MIRROR, PARENTS, TREE_ORDER
 
 Points = Float[Array, "time joints 3"]
+Varied = TypeVar("Varied")
 
-_PARENTS = np.array(PARENTS)
 _LEFT_HIP, _RIGHT_HIP, _PELVIS = INDEX["left_hip"], INDEX["right_hip"], INDEX["pelvis"]
-
-
-def _descendants(name: str) -> np.ndarray:
-    """Rows that move when the joint turns, itself left out. (joints,) bool"""
-    below = np.zeros(len(CANONICAL), bool)
-    for row in TREE_ORDER:
-        parent = _PARENTS[row]
-        below[row] = parent >= 0 and (parent == INDEX[name] or below[parent])
-    return below
-
-
-_UPPER = _descendants("pelvis") & ~_descendants("left_hip") & ~_descendants("right_hip")
-for _name in ("left_hip", "right_hip", "mid_hip"):
-    _UPPER[INDEX[_name]] = False
+_UPPER = ANCESTORS[:, _PELVIS] & ~ANCESTORS[:, _LEFT_HIP] & ~ANCESTORS[:, _RIGHT_HIP]
+_UPPER[[_LEFT_HIP, _RIGHT_HIP, INDEX["mid_hip"]]] = False
 TURN_LIMIT_DEG: Final = {  # PoseAug-like, small enough to stay plausible
     "spine1": 12.0, "spine3": 12.0, "neck": 20.0,
     "left_shoulder": 35.0, "right_shoulder": 35.0, "left_elbow": 25.0, "right_elbow": 25.0,
@@ -44,8 +33,8 @@ TURN_LIMIT_DEG: Final = {  # PoseAug-like, small enough to stay plausible
 }  # fmt: skip
 """Joint → its largest random turn in degrees."""
 
-_TURN_ORDER = sorted(TURN_LIMIT_DEG, key=lambda name: -_descendants(name).sum())
-_BELOW = np.stack([_descendants(name) for name in _TURN_ORDER])
+_TURN_ORDER = sorted(TURN_LIMIT_DEG, key=lambda name: -ANCESTORS[:, INDEX[name]].sum())
+_BELOW = ANCESTORS[:, [INDEX[name] for name in _TURN_ORDER]].T  # who moves when the joint turns
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +62,18 @@ class AugmentConfig:
 
 UNCHANGED: Final = AugmentConfig(mirror=0, body_scale=0, bone_scale=0, time_warp=(1, 1), splice=0, turn=0)
 """Clips as they were recorded."""
+
+
+def random_rate(key: PRNGKeyArray, config: AugmentConfig) -> Float[Array, ""]:
+    """How many times as fast a clip is played; `warp_time` takes it."""
+    slow, fast = config.time_warp
+    return jnp.exp(jax.random.uniform(key, minval=np.log(slow), maxval=np.log(fast)))
+
+
+def maybe(key: PRNGKeyArray, chance: float, changed: Varied, original: Varied) -> Varied:
+    """The changed clip with this probability: arrays, or records of them."""
+    chosen = jax.random.uniform(key) < chance
+    return jax.tree.map(lambda new, old: jnp.where(chosen, new, old), changed, original)
 
 
 def warp_time(
@@ -107,7 +108,7 @@ def scale_bones(points: Points, scale: Float[Array, "joints"]) -> Points:
     out = [points[:, 0]] * len(CANONICAL)
     out[_PELVIS] = points[:, _PELVIS] * leg
     for row in TREE_ORDER:
-        parent = int(_PARENTS[row])
+        parent = int(PARENTS[row])
         if parent >= 0:
             out[row] = out[parent] + scale[row] * (points[:, row] - points[:, parent])
     scaled = jnp.stack(out, axis=1)
@@ -176,14 +177,9 @@ def augment(
         config: what to do.
     """
     keys = jax.random.split(key, 8)
-    slow, fast = config.time_warp
-    rate = jnp.exp(jax.random.uniform(keys[0], minval=np.log(slow), maxval=np.log(fast)))
+    rate = random_rate(keys[0], config)
     donor, _ = warp_time(donor, valid, frames, rate)
     points, valid = warp_time(points, valid, frames, rate)
-
-    def maybe(key: PRNGKeyArray, chance: float, changed: Points, points: Points) -> Points:
-        return jnp.where(jax.random.uniform(key) < chance, changed, points)
-
     points = maybe(keys[1], config.splice, splice_upper(points, donor), points)
     made = config.synthetic
     if made.wide > 0:

@@ -18,14 +18,15 @@ from lift2to3.body import BODY_JOINTS, pose_body
 from lift2to3.data.augment import (
     TURN_LIMIT_DEG,
     AugmentConfig,
+    maybe,
     random_bone_scale,
+    random_rate,
     warp_time,
 )
 from lift2to3.data.smooth_noise import smooth_noise
 from lift2to3.geometry.rotations import matrix_from_axis_angle, matrix_from_quaternion
-from lift2to3.skeletons import INDEX, MIRROR, rows_by_side
+from lift2to3.skeletons import INDEX, MIRROR, REFLECT_X, rows_by_side
 
-_SIDE: Final = np.array([-1.0, 1.0, 1.0], np.float32)  # reflects x
 _TURN_LIMIT_RAD: Final = np.radians(
     np.array([TURN_LIMIT_DEG.get(name, 0.0) for name in BODY_JOINTS], np.float32)
 )
@@ -66,8 +67,8 @@ class FootTurnConfig:
 
 def mirror_body(body: Body) -> Body:
     """Swap the body's sides by reflecting x."""
-    side = jnp.asarray(_SIDE)
-    joints = np.array(MIRROR)[: len(BODY_JOINTS)]
+    side = jnp.asarray(REFLECT_X)
+    joints = MIRROR[: len(BODY_JOINTS)]
     flip = side[:, None] * side[None]
     return Body(
         body.rotations[:, joints] * flip[None, None],
@@ -132,15 +133,10 @@ def augment_body(
         feet: what is done to feet on top.
     """
     keys = jax.random.split(key, 10)
-    slow, fast = config.time_warp
-    rate = jnp.exp(jax.random.uniform(keys[0], minval=np.log(slow), maxval=np.log(fast)))
-    turns, real = warp_time(quaternions, valid, frames, rate)
+    rate = random_rate(keys[0], config)
+    warped, real = warp_time(quaternions, valid, frames, rate)
     root, _ = warp_time(root_translation[:, None], valid, frames, rate)
-    body = Body(matrix_from_quaternion(turns), root[:, 0], rest_offsets)
-
-    def maybe(key: PRNGKeyArray, chance: float, changed: Body, body: Body) -> Body:
-        return jax.tree.map(lambda a, b: jnp.where(jax.random.uniform(key) < chance, a, b), changed, body)
-
+    body = Body(matrix_from_quaternion(warped), root[:, 0], rest_offsets)
     limits = jnp.asarray(_TURN_LIMIT_RAD)[None, :, None]
     joints = limits / 2 * smooth_noise(keys[1], frames, (len(BODY_JOINTS), 3))
     body = maybe(keys[2], config.turn, turn_body(body, joints), body)

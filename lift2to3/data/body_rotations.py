@@ -1,7 +1,7 @@
 """Mocap's own rotations, told as those of our body: what `fit_body` is measured and its prior learned by.
 
 A source's joint frames are those of its own rest pose, in which legs may splay and soles may tilt.
-Ours are those of a T-pose. The two differ by one constant turn a joint, which follows from where the
+Ours are those of a T-pose. The two differ by one constant rotation a joint, which follows from where the
 bones point at rest.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from lift2to3.body import BODY_JOINTS, forward_kinematics, local_rotations, swing
-from lift2to3.data.anatomy import find_family
+from lift2to3.data.anatomy import find_family, sole_axes
 from lift2to3.data.mocap import MocapClip, matrices_from_quaternions
 from lift2to3.motion import BodyMotion
 from lift2to3.skeletons import INDEX, PARENTS
@@ -47,7 +47,7 @@ def body_motion(clip: MocapClip) -> BodyMotion:
     frames, _ = forward_kinematics(clip.parents, clip.rest_offsets.astype(np.float64), local, root)
     frames = np.asarray(frames)[:, [row[family.joint(role)] for role in roles]]
     points = clip.points_world.astype(np.float64)
-    frames = frames @ _rest_turns(_mean_offsets(frames, points))
+    frames = frames @ _rest_rotations(_mean_offsets(frames, points))
     return BodyMotion(
         points[:, INDEX["pelvis"]], local_rotations(frames), _mean_offsets(frames, points), clip.fps,
         np.ones(len(points), bool),
@@ -64,22 +64,14 @@ def _mean_offsets(
     return offsets
 
 
-def _rest_turns(offsets: Float[np.ndarray, "38 3"]) -> Float[np.ndarray, "22 3 3"]:
+def _rest_rotations(offsets: Float[np.ndarray, "38 3"]) -> Float[np.ndarray, "22 3 3"]:
     """Our frames at rest in the source's: bones that point elsewhere at rest are swung into place."""
-    turns = np.broadcast_to(np.eye(3), (len(BODY_JOINTS), 3, 3)).copy()
+    rotations = np.broadcast_to(np.eye(3), (len(BODY_JOINTS), 3, 3)).copy()
     for sign, side in ((1, "left"), (-1, "right")):
         for joint, (end, (x, y, z)) in _LIMBS.items():
             direction = offsets[INDEX[f"{side}_{end}"]]
-            turns[INDEX[f"{side}_{joint}"]] = swing(np.array([sign * x, y, z], float), direction)
+            rotations[INDEX[f"{side}_{joint}"]] = swing(np.array([sign * x, y, z], float), direction)
         up = -offsets[INDEX[f"{side}_ankle"]]
-        sole = _sole_axes(up, offsets[INDEX[f"{side}_foot"]])
-        turns[[INDEX[f"{side}_ankle"], INDEX[f"{side}_foot"]]] = sole
-    return turns
-
-
-def _sole_axes(up: Float[np.ndarray, "3"], toward_ball: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:
-    """Left, up and forward of a sole as columns, from the shin's direction over a flat foot."""
-    up = up / np.linalg.norm(up)
-    forward = toward_ball - (toward_ball @ up) * up
-    forward /= np.linalg.norm(forward)
-    return np.stack([np.cross(up, forward), up, forward], axis=1)
+        sole = sole_axes(up, offsets[INDEX[f"{side}_foot"]])
+        rotations[[INDEX[f"{side}_ankle"], INDEX[f"{side}_foot"]]] = sole
+    return rotations

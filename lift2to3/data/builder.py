@@ -83,16 +83,12 @@ def read(version_folder: Path, split: str) -> list[MocapClip]:
 
 
 def _clip(example: Mapping[str, Any]) -> MocapClip:
+    clip = MocapClip(**example)
     text = {key: example[key].decode() for key in ("clip", "subject", "family")}
-    return MocapClip(
+    return clip._replace(
         **text,
-        fps=float(example["fps"]),
-        uneven_floor=bool(example["uneven_floor"]),
+        fps=float(clip.fps),
+        uneven_floor=bool(clip.uneven_floor),
         joint_names=tuple(name.decode() for name in example["joint_names"]),
-        parents=np.asarray(example["parents"], dtype=np.int64),
-        rest_offsets=example["rest_offsets"],
-        root_translation=example["root_translation"],
-        rotations=example["rotations"],
-        points_world=example["points_world"],
-        contacts=example["contacts"],
+        parents=np.asarray(clip.parents, dtype=np.int64),
     )

@@ -16,15 +16,16 @@ TRAINED_FORMATS = (
     "body25", "body25b", "body25b", "h36m17", "h36m17", "mediapipe33",
 )  # fmt: skip
 _PRESENT = np.stack([SKELETONS[name].present for name in TRAINED_FORMATS])
-_LEGS = np.array(
-    [any(part in name for part in ("knee", "ankle", "foot", "heel", "toe")) for name in CANONICAL]
-)
-_ARMS = np.array([any(p in name for p in ("elbow", "wrist", "hand")) for name in CANONICAL])
-_LOOSE = np.ones(len(CANONICAL))  # detectors place hips, shoulders and mid-points less exactly
-for _row, _name in enumerate(CANONICAL):
-    _LOOSE[_row] = (
-        1.6 if any(p in _name for p in ("hip", "pelvis", "spine", "collar", "head", "neck")) else 1.0
-    )
+
+
+def _named(*parts: str) -> np.ndarray:
+    return np.array([any(part in name for part in parts) for name in CANONICAL])
+
+
+_LEGS = _named("knee", "ankle", "foot", "heel", "toe")
+_ARMS = _named("elbow", "wrist", "hand")
+_LOOSE = np.where(_named("hip", "pelvis", "spine", "collar", "head", "neck"), 1.6, 1.0)
+"""Detectors place hips, the trunk's points and the head's less exactly."""
 
 
 @dataclasses.dataclass(frozen=True)

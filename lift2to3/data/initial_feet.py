@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from lift2to3.conventions import MODEL_FPS
 from lift2to3.data.smooth_noise import smooth_noise
 from lift2to3.geometry.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 
@@ -53,7 +54,6 @@ def corrupt_feet(
     knees: Float[Array, "time feet 3 3"],
     ankles: Float[Array, "time feet 3 3"],
     config: InitialErrorConfig,
-    fps: float = 30.0,
 ) -> tuple[Float[Array, "time feet 3 3"], Float[Array, "time feet 3 3"]]:
     """Knee and ankle frames as an estimator of whole bodies would give them.
 
@@ -62,7 +62,6 @@ def corrupt_feet(
         knees: the shins' true frames in any common frame; left, right.
         ankles: the feet's.
         config: how large the errors are.
-        fps: frames per second.
     """
     frames, feet = knees.shape[:2]
     keys = jax.random.split(key, 8)
@@ -70,7 +69,7 @@ def corrupt_feet(
     there = jax.random.uniform(keys[5], (8,)) >= config.absent
     size = jax.random.uniform(keys[1], (8,)) * wrong * there
     local = axis_angle_from_matrix(jnp.einsum("tfji,tfjk->tfik", knees, ankles))
-    local = (1 - config.toward_rest * size[0]) * _low_passed(local, config.low_pass_s * size[1] * fps)
+    local = (1 - config.toward_rest * size[0]) * _low_passed(local, config.low_pass_s * size[1] * MODEL_FPS)
 
     def drawn(
         key: PRNGKeyArray, jitter_key: PRNGKeyArray, held: Array, wander: Array, jitter: Array
@@ -109,10 +108,7 @@ class FloorErrorConfig:
 
 
 def tell_floor(
-    key: PRNGKeyArray,
-    up: Float[Array, "3"],
-    height_m: Float[Array, "time feet"],
-    config: FloorErrorConfig,
+    key: PRNGKeyArray, up: Float[Array, "3"], height_m: Float[Array, "time feet"], config: FloorErrorConfig
 ) -> tuple[Float[Array, "time 3"], Float[Array, "time feet"]]:
     """The world's up and the ankles' heights as somebody else's motion has them; 0 where unknown.
 

@@ -82,7 +82,6 @@ class MocapClip(NamedTuple):
 
 def read_bvh_clip(
     path: str | Path,
-    clip: str | None = None,
     subject: str | None = None,
     uneven_floor: bool = False,
     metres_per_unit: float = 1.0,
@@ -91,8 +90,8 @@ def read_bvh_clip(
 
     Args:
         path: the file; the floor at y = 0.
-        clip: a name; by default the file's stem.
-        subject: who moves; by default what stands before the name's first underscore.
+        subject: who moves; by default what stands before the first underscore of the file's stem, which
+            becomes the clip's name.
         uneven_floor: kept as a flag in the record.
         metres_per_unit: length of the file's unit.
 
@@ -100,10 +99,10 @@ def read_bvh_clip(
         ValueError: a malformed file (with the line), or a skeleton of no known family (with the names).
     """
     path = Path(path)
-    clip = path.stem if clip is None else clip
+    subject = path.stem.split("_")[0] if subject is None else subject
     bvh = read_bvh(path, metres_per_unit)
     try:
-        return clip_from_bvh(bvh, clip, clip.split("_")[0] if subject is None else subject, uneven_floor)
+        return clip_from_bvh(bvh, path.stem, subject, uneven_floor)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 

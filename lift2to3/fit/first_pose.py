@@ -10,7 +10,7 @@ from jaxtyping import Float
 from lift2to3.body import BODY_JOINTS, REFERENCE_LEG_M, leg_length, pose_body
 from lift2to3.fit.body_prior import BodyPrior
 from lift2to3.resample import nearest_rotations
-from lift2to3.skeletons import INDEX, MIRROR, PARENTS, TREE_ORDER, rows_by_side
+from lift2to3.skeletons import INDEX, MIRROR, PARENTS, REFLECT_X, TREE_ORDER, rows_by_side
 
 _BONES: Final = rows_by_side("knee", "ankle", "elbow", "wrist", "hand").ravel()
 """Points whose offset at rest is only a length: their direction says what a T-pose is."""
@@ -21,7 +21,7 @@ _TRUST_PARENT: Final = 0.01  # square metres: how much a joint's children must s
 
 def symmetric(offsets: Float[np.ndarray, "38 3"]) -> Float[np.ndarray, "38 3"]:
     """Both sides alike: the mean of the offsets and their mirror image."""
-    return (offsets + np.array([-1.0, 1.0, 1.0]) * offsets[MIRROR]) / 2
+    return (offsets + REFLECT_X * offsets[MIRROR]) / 2
 
 
 def first_rest_offsets(points: Float[np.ndarray, "time 38 3"], prior: BodyPrior) -> Float[np.ndarray, "38 3"]:

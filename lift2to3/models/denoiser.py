@@ -17,18 +17,17 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from lift2to3.models.layers import Attention, Dense, Mlp, normalise
+from lift2to3.models.layers import Attention, Dense, Mlp, TransformerConfig, normalise
 from lift2to3.models.pointmap import PointmapEncoder
 from lift2to3.representation import CHANNELS, JOINTS
 from lift2to3.skeletons import FOOT_POINTS
 
 
 @dataclasses.dataclass(frozen=True)
-class DenoiserConfig:
+class DenoiserConfig(TransformerConfig):
     """Size and switches of a denoiser.
 
     Attributes:
-        width, depth, heads, mlp_ratio: of the transformer.
         patch: frames that one token covers; a clip's length must be a multiple of it.
         multi_view: False is G_2D, True is G_MV.
         pointmaps: cross-attention to ground pointmaps (G_MV only; off for the ablation).
@@ -37,13 +36,8 @@ class DenoiserConfig:
         billboard: G_MV also sees the person as a flat billboard at the guess, in every view, and
             its prediction may start from there.
         foot_hits: G_MV also sees where on the ground each foot would be if it stood.
-        half: bfloat16 inputs to the matrix products (sums stay float32).
     """
 
-    width: int = 256
-    depth: int = 6
-    heads: int = 4
-    mlp_ratio: int = 3
     patch: int = 4
     multi_view: bool = True
     pointmaps: bool = True
@@ -51,7 +45,6 @@ class DenoiserConfig:
     pointmap_resolution: int = 24
     billboard: bool = True
     foot_hits: bool = True
-    half: bool = True
 
 
 class Condition(NamedTuple):

@@ -25,20 +25,19 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from lift2to3.conventions import NEAR_M
 from lift2to3.geometry.rotations import matrix_from_axis_angle, sixd_from_matrix
 from lift2to3.geometry.triangulation import solve_symmetric
-from lift2to3.models.layers import Attention, Dense, Mlp, normalise
+from lift2to3.models.layers import Attention, Dense, Mlp, TransformerConfig, normalise
 from lift2to3.representation import FOOT_KEYPOINTS, FOOT_ROWS
-from lift2to3.skeletons import rows_by_side
+from lift2to3.skeletons import REFLECT_X, rows_by_side
 
 _PER_FOOT: Final = len(FOOT_KEYPOINTS) // 2
 _EMBEDDING: Final = 32
 
 
 @dataclasses.dataclass(frozen=True)
-class FootLifterConfig:
+class FootLifterConfig(TransformerConfig):
     """Size and switches; the switches are the paper's ideas, each can be taken away.
 
     Attributes:
-        width, depth, heads, mlp_ratio: of the transformer.
         dropout: share of activations dropped in training (the paper: 0.1). Augmented as here no two examples
             are alike, and steps count for more.
         reach: frames to either side that a frame attends to, in each layer.
@@ -49,12 +48,9 @@ class FootLifterConfig:
             The bend and the residual start from the ankles all the same.
         bend: tell the initial foot's points and the least-squares bend. Not the paper's.
         floor: tell the world's up, the ankles' heights, and the turns that lay soles flat. Not the paper's.
-        half: bfloat16 inputs to the trunk's matrix products.
+        half: of the trunk alone.
     """
 
-    width: int = 256
-    depth: int = 6
-    heads: int = 4
     mlp_ratio: int = 2
     dropout: float = 0.0
     reach: int = 60
@@ -64,7 +60,6 @@ class FootLifterConfig:
     initial_ankles: bool = True
     bend: bool = True
     floor: bool = True
-    half: bool = True
 
 
 class FootInput(NamedTuple):
@@ -126,26 +121,19 @@ def in_own_frame(
     frames: Float[Array, "*batch 3 3"], parents: Float[Array, "*batch 3 3"], config: FootLifterConfig
 ) -> Float[Array, "*batch 3 3"]:
     """Frames of the camera as the lifter sees and predicts them: as they are, or in their parents'."""
-    if config.frame == "global":
-        return frames
-    return jnp.einsum("...ji,...jk->...ik", parents, frames)
+    return frames if config.frame == "global" else jnp.einsum("...ji,...jk->...ik", parents, frames)
 
 
 def in_camera_frame(
     own: Float[Array, "*batch 3 3"], parents: Float[Array, "*batch 3 3"], config: FootLifterConfig
 ) -> Float[Array, "*batch 3 3"]:
     """Inverse of `in_own_frame`."""
-    if config.frame == "global":
-        return own
-    return jnp.einsum("...ij,...jk->...ik", parents, own)
-
-
-_REFLECT: Final = np.array([-1.0, 1.0, 1.0], np.float32)
+    return own if config.frame == "global" else jnp.einsum("...ij,...jk->...ik", parents, own)
 
 
 def mirror_frames(frames: Float[Array, "*batch 2 3 3"]) -> Float[Array, "*batch 2 3 3"]:
     """Frames of both sides as the mirrored clip has them: the sides swap, the camera's x turns over."""
-    flip = jnp.asarray(_REFLECT[:, None] * _REFLECT[None]).reshape(*(1,) * (frames.ndim - 2), 3, 3)
+    flip = jnp.asarray(REFLECT_X[:, None] * REFLECT_X[None]).reshape(*(1,) * (frames.ndim - 2), 3, 3)
     return frames[..., ::-1, :, :] * flip
 
 
@@ -153,7 +141,7 @@ def mirror_input(given: FootInput) -> FootInput:
     """What the lifter would see of the mirrored clip."""
     batch = given.seen.shape[:-1]
     points, seen = given.points.reshape(*batch, 2, _PER_FOOT, 2), given.seen.reshape(*batch, 2, _PER_FOOT)
-    reflect = jnp.asarray(_REFLECT).reshape(*(1,) * len(batch), 3)
+    reflect = jnp.asarray(REFLECT_X).reshape(*(1,) * len(batch), 3)
     return FootInput(
         points=(points[..., ::-1, :, :] * reflect[..., None, None, :2]).reshape(given.points.shape),
         seen=seen[..., ::-1, :].reshape(given.seen.shape),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import Any, Final
 
@@ -10,6 +11,21 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float
+
+
+@dataclasses.dataclass(frozen=True)
+class TransformerConfig:
+    """Size of a transformer, by width, depth, heads and the MLPs' hidden width over its own.
+
+    Attributes:
+        half: bfloat16 inputs to the matrix products (sums stay float32).
+    """
+
+    width: int = 256
+    depth: int = 6
+    heads: int = 4
+    mlp_ratio: int = 3
+    half: bool = True
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))

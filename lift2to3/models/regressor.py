@@ -22,7 +22,7 @@ from lift2to3.geometry.cameras import View
 from lift2to3.geometry.rigs import Frame, Rig
 from lift2to3.geometry.rotations import yaw_matrix
 from lift2to3.models.denoiser import Block, Condition, DenoiserConfig
-from lift2to3.models.layers import Attention, Dense, Mlp, normalise
+from lift2to3.models.layers import Attention, Dense, Mlp, TransformerConfig, normalise
 from lift2to3.models.multiview import billboard
 from lift2to3.models.params import Params, merge
 from lift2to3.models.pointmap import PointmapEncoder
@@ -35,28 +35,21 @@ _NEAR_ROOT: Final = np.array([INDEX[name] for name in ("pelvis", "mid_hip", "lef
 
 
 @dataclasses.dataclass(frozen=True)
-class RegressorConfig:
+class RegressorConfig(TransformerConfig):
     """Size and switches of the direct regressor.
 
     Attributes:
-        width, depth, heads, mlp_ratio: of the transformer, as the denoiser's.
         patch: frames that one token covers; a clip's length must be a multiple of it.
         pointmap: cross-attention to the view's ground pointmap.
         pointmap_width: channels of the ResNet-18's first stage.
         billboard: the person as a flat billboard at the guess is told, and the prediction starts there:
             what is predicted is how far from it the root stands along its ray, and small corrections.
-        half: bfloat16 inputs to the matrix products (sums stay float32).
     """
 
-    width: int = 256
-    depth: int = 6
-    heads: int = 4
-    mlp_ratio: int = 3
     patch: int = 4
     pointmap: bool = True
     pointmap_width: int = 8
     billboard: bool = True
-    half: bool = True
 
 
 class RegressorInput(NamedTuple):
