@@ -100,7 +100,7 @@ def synthetic_walk(
         if not low <= value <= high:
             raise ValueError(f"{name}: wanted {low:g} to {high:g}, found {value:g}")
     scale = stature_m / _STATURE_M
-    walk = _Walk(speed_mps / scale, scale / turn_radius_m, heading_rad, scale)
+    walk = _Walk(speed_mps / scale, scale / turn_radius_m, heading_rad)
     points = walk.points(np.arange(round(seconds * fps)) / fps)
     return points * scale + np.array([*start_xy, 0.0])
 
@@ -108,7 +108,7 @@ def synthetic_walk(
 class _Walk:
     """One walk of a person of `_STATURE_M`; lengths are scaled by the caller."""
 
-    def __init__(self, speed: float, curvature: float, heading: float, scale: float) -> None:
+    def __init__(self, speed: float, curvature: float, heading: float) -> None:
         self.speed, self.curvature, self.heading = speed, curvature, heading
         self.stride_m = 1.32 * np.sqrt(speed / 1.3)  # faster walks take longer and quicker strides
         self.stride_s = self.stride_m / speed

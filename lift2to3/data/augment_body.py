@@ -96,9 +96,8 @@ def _foot_turns(key: PRNGKeyArray, frames: int, config: FootTurnConfig) -> Float
     held = jax.random.normal(held_key, (1, 2, 3))
     both = (held + smooth_noise(wander_key, frames, (2, 3))) / np.sqrt(2)
     bend = np.radians(config.ball_deg) * smooth_noise(ball_key, frames, (2,))
-    turns = jnp.zeros((frames, len(BODY_JOINTS), 3))
-    turns = turns.at[:, _ANKLES].set(size[None, None] * both)
-    return turns.at[:, _BALLS, 0].set(bend)
+    axis_angle = jnp.zeros((frames, len(BODY_JOINTS), 3)).at[:, _ANKLES].set(size[None, None] * both)
+    return axis_angle.at[:, _BALLS, 0].set(bend)
 
 
 def turn_root(body: Body, rotation: Float[Array, "3 3"]) -> Body:

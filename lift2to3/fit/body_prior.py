@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -35,15 +34,15 @@ class BodyPrior(NamedTuple):
     tangent_high: Float[np.ndarray, "63"]
 
 
-@functools.lru_cache(maxsize=4)
-def load_body_prior(path: Path = BODY_PRIOR) -> BodyPrior:
-    """The shipped prior, or one that the tool wrote elsewhere.
+@functools.cache
+def load_body_prior() -> BodyPrior:
+    """The shipped prior.
 
     Raises:
         ValueError: a damaged file, or one of another kind.
     """
-    params = load_weights(path).params
+    params = load_weights(BODY_PRIOR).params
     missing = set(BodyPrior._fields) - set(params)
     if missing:
-        raise ValueError(f"{path}: no {', '.join(sorted(missing))} in it: not a body prior")
+        raise ValueError(f"{BODY_PRIOR}: no {', '.join(sorted(missing))} in it: not a body prior")
     return BodyPrior(**{name: params[name] for name in BodyPrior._fields})

@@ -49,11 +49,11 @@ from lift2to3.progress import ProgressCallback
 from lift2to3.resample import bridge_gaps
 from lift2to3.skeletons import CANONICAL, INDEX, PARENTS, TREE_ORDER
 
-_AT_ONCE: Final = 2  # windows; the solver's own work goes from frame to frame
+_THREADS: Final = 2  # windows solved at once; the solver's own work goes from frame to frame
 _SETTLED: Final = 0.01  # a step that lowers the energy by less than this share is the last
 _NEVER: Final = 1e15  # error beyond which one would count less: all are taken as they are
 _FIXED: Final = 1e8  # precision of the bones, which are no unknowns
-_LOOKED_AT_FRAMES: Final = 512  # the bones are measured on this many frames at most
+_MEASURED_FRAMES: Final = 512  # the bones are measured on this many frames at most
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +117,7 @@ def fit_body(
     weight = _precision(valid, motion.spread, config)
     frames_valid = valid.sum(1) >= _ENOUGH
     chosen = np.flatnonzero(frames_valid)
-    chosen = chosen[:: max(1, len(chosen) // _LOOKED_AT_FRAMES)]
+    chosen = chosen[:: max(1, len(chosen) // _MEASURED_FRAMES)]
     offsets = first_rest_offsets(points[chosen], prior)
     for _ in range(2):
         rotations = first_rotations(points[chosen], weight[chosen], offsets, prior)
@@ -218,7 +218,7 @@ def _solve_windows(
         return Poses(*(np.asarray(part, float) for part in posed[:3]))
 
     parts: list[Poses] = []
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(_THREADS) as pool:
         # the first one alone: what it compiles serves the others
         for poses in chain([solved(0)], pool.map(solved, starts[1:].tolist())):
             parts.append(poses)
@@ -259,11 +259,8 @@ def _rays(
 ) -> tuple[View, np.ndarray, np.ndarray]:
     """The camera, where it would see these points, and how far away along its axis."""
     if camera is None:
-        return (
-            of_numpy(View, np.eye(3), np.zeros(3)),
-            np.zeros((*points.shape[:2], 2)),
-            np.zeros(points.shape[:2]),
-        )
+        nowhere = of_numpy(View, np.eye(3), np.zeros(3))
+        return nowhere, np.zeros((*points.shape[:2], 2)), np.zeros(points.shape[:2])
     in_camera = points @ camera.R.T + camera.t
     depth = np.maximum(in_camera[..., 2], NEAR_M)
     return of_numpy(View, camera.R, camera.t), in_camera[..., :2] / depth[..., None], depth

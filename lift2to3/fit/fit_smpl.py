@@ -24,6 +24,7 @@ _LIMBS: Final = tuple(
 """Bones whose ends are the same points of the body in both skeletons."""
 
 _ALIGNED: Final = sorted({row for bone in _LIMBS for row in bone})
+_ITERATIONS: Final = 10  # of Gauss–Newton
 _SHAPE_WEIGHT_M: Final = 0.01  # a bone this much off weighs as much as one unit of a shape coefficient
 
 
@@ -56,13 +57,13 @@ def fit_smpl(body: BodyMotion, model: BodyModel) -> SmplMotion:
     """
     betas = fit_shape(body.rest_offsets, model)
     rest = joints_at_rest(model, betas)
-    turns = np.broadcast_to(np.eye(3), (len(BODY_JOINTS), 3, 3)).copy()
+    rest_rotations = np.broadcast_to(np.eye(3), (len(BODY_JOINTS), 3, 3)).copy()
     for start, end in _LIMBS:
-        turns[start] = swing(rest[end] - rest[start], body.rest_offsets[end].astype(float))
+        rest_rotations[start] = swing(rest[end] - rest[start], body.rest_offsets[end].astype(float))
     frames, points = pose_body(
         body.rest_offsets.astype(float), body.rotations.astype(float), body.root_translation.astype(float)
     )
-    rotations = local_rotations(np.asarray(frames) @ turns)
+    rotations = local_rotations(np.asarray(frames) @ rest_rotations)
     still = np.zeros((len(rotations), 3))
     joints = np.asarray(pose_joints(model, betas, rotations, still), float)
     translation = (np.asarray(points)[:, _ALIGNED] - joints[:, _ALIGNED]).mean(axis=1)
@@ -75,16 +76,14 @@ def joints_at_rest(model: BodyModel, betas: Float[np.ndarray, "betas"]) -> Float
     return template + np.einsum("b,bji->ji", betas, directions)
 
 
-def fit_shape(
-    rest_offsets: Float[np.ndarray, "38 3"], model: BodyModel, iterations: int = 10
-) -> Float[np.ndarray, "betas"]:
+def fit_shape(rest_offsets: Float[np.ndarray, "38 3"], model: BodyModel) -> Float[np.ndarray, "betas"]:
     """Shape coefficients whose limbs have the lengths of ours; the rest stays as near 0 as that allows."""
     start, end = (np.array(rows) for rows in zip(*_LIMBS, strict=True))
     wanted = np.linalg.norm(rest_offsets[end], axis=1)
     template, directions = (np.asarray(a, float) for a in (model.joint_template, model.joint_directions))
     bones, slopes = template[end] - template[start], directions[:, end] - directions[:, start]
     betas = np.zeros(len(directions))
-    for _ in range(iterations):  # Gauss–Newton
+    for _ in range(_ITERATIONS):
         vectors = bones + np.einsum("b,bni->ni", betas, slopes)
         lengths = np.linalg.norm(vectors, axis=1)
         jacobian = np.einsum("ni,bni->nb", vectors / lengths[:, None], slopes) / _SHAPE_WEIGHT_M

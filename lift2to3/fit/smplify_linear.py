@@ -29,6 +29,7 @@ from lift2to3.fit.smplify_problem import (
     rest_offsets,
     smooth_weights,
 )
+from lift2to3.geometry.rotations import skew_matrix
 from lift2to3.skeletons import PARENTS
 
 
@@ -55,13 +56,6 @@ class Linear(NamedTuple):
 
 _JOINTS: Final = len(BODY_JOINTS)
 _MOVED_BY: Final = ANCESTORS[:, :_JOINTS].astype(np.float32)
-
-
-def skew_matrix(v: Float[Array, "*batch 3"]) -> Float[Array, "*batch 3 3"]:
-    """What multiplies a vector as ``cross(v, ·)`` does."""
-    zero = jnp.zeros_like(v[..., 0])
-    x, y, z = v[..., 0], v[..., 1], v[..., 2]
-    return jnp.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*v.shape, 3)
 
 
 def points_jacobian(
@@ -222,14 +216,7 @@ def _smooth_forces(posed: Posed, problem: Problem, weights: Weights) -> tuple[Ar
     force += jnp.pad(bend, ((0, 2), *around))
     chord = force[:, :9].reshape(-1, 3, 3) / np.sqrt(2)
     turned = (posed.root_rotation[..., :, :, None] * chord[..., :, None, :]).sum(-3)  # Rᵀ force
-    turn = jnp.stack(
-        [
-            turned[:, 2, 1] - turned[:, 1, 2],
-            turned[:, 0, 2] - turned[:, 2, 0],
-            turned[:, 1, 0] - turned[:, 0, 1],
-        ],
-        axis=-1,
-    )
+    turn = jnp.stack([turned[:, i, j] - turned[:, j, i] for i, j in ((2, 1), (0, 2), (1, 0))], axis=-1)
     energy = 0.5 * ((pull * rates).sum() + (bend * changes).sum())
     return energy, jnp.concatenate([turn, force[:, 9:]], axis=-1)
 

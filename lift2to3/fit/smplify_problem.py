@@ -169,9 +169,9 @@ def rest_offsets(
 
 def local_rotations(posed: Posed, prior: PosePrior) -> Float[Array, "time 22 3 3"]:
     """Each joint's frame relative to its parent's, as `BodyMotion` has them."""
-    turns = matrix_from_axis_angle(posed.tangents)
+    rotations = matrix_from_axis_angle(posed.tangents)
     # a sum of products: XLA's CPU compiler fails on some batched products of 3×3 matrices
-    local = (prior.mean_rotations[None, ..., None] * turns[..., None, :, :]).sum(-2)
+    local = (prior.mean_rotations[None, ..., None] * rotations[..., None, :, :]).sum(-2)
     return jnp.concatenate([posed.root_rotation[:, None], local], axis=1)
 
 
@@ -262,9 +262,3 @@ def residuals(
         "changes": changes * jnp.sqrt(change_weight)[None],
         "shape": posed.shape * jnp.sqrt(problem.shape_precision),
     }  # fmt: skip
-
-
-def energy_of(posed: Posed, problem: Problem, prior: PosePrior, weights: Weights) -> Float[Array, ""]:
-    """Half the residuals' sum of squares."""
-    parts = residuals(posed, problem, prior, weights).values()
-    return 0.5 * jnp.stack([(part**2).sum() for part in parts]).sum()

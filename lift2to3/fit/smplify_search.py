@@ -13,13 +13,7 @@ from lift2to3.body import BODY_JOINTS
 from lift2to3.conventions import MODEL_FPS
 from lift2to3.fit.smplify_problem import SHAPES, Posed, PosePrior, of_numpy
 from lift2to3.fit.smplify_solver import solve
-from lift2to3.fit.smplify_terms import (
-    SeenClip,
-    SmplifyConfig,
-    shape_precision,
-    weights_at,
-    window_problem,
-)
+from lift2to3.fit.smplify_terms import SeenClip, SmplifyConfig, shape_precision, weights_at, window_problem
 from lift2to3.fit.smplify_windows import Poses, even_starts, joined, points_at, poses_at_rate
 from lift2to3.resample import bridge_gaps
 from lift2to3.skeletons import INDEX
@@ -100,13 +94,10 @@ def _coarse(
     standing = clip.standing[index.clip(0, len(clip.n) - 1)]
     problem = window_problem(clip, index, standing, bones, shape_precision(config, started), config)
     weights = weights_at(config, MODEL_FPS / config.coarse_stride, config.coarse_robust)
-    found = [
-        solve(one, problem, prior, weights, config.coarse_iterations, _SETTLED)[:2] for one in _each(begin)
-    ]
-    posed = [jax.device_get(one) for one, _ in found]
-    return of_numpy(Posed, *map(np.stack, zip(*posed, strict=True))), np.array(
-        [energy for _, energy in found]
-    )
+    found = [solve(one, problem, prior, weights, config.coarse_iterations, _SETTLED) for one in _each(begin)]
+    posed = [jax.device_get(one) for one, _, _ in found]
+    energies = np.array([energy for _, energy, _ in found])
+    return of_numpy(Posed, *map(np.stack, zip(*posed, strict=True))), energies
 
 
 def _each(posed: Posed) -> list[Posed]:
@@ -147,11 +138,11 @@ def first_poses(clip: SeenClip, index: Int[np.ndarray, " time"]) -> Posed:
     away = root[:, :2].mean(0)  # the camera stands over the frame's origin
     facing = np.arctan2(-away[0], away[1])  # from -y, which the upright body faces
     yaws = facing + np.arange(_HEADINGS) * 2 * np.pi / _HEADINGS
-    turns = Rotation.from_rotvec(np.outer(yaws, [0, 0, 1])).as_matrix() @ _WORLD_FROM_BODY
+    rotations = Rotation.from_rotvec(np.outer(yaws, [0, 0, 1])).as_matrix() @ _WORLD_FROM_BODY
     time = len(index)
     parts = (
         np.zeros((_HEADINGS, time, len(BODY_JOINTS) - 1, 3)),
-        np.broadcast_to(turns[:, None], (_HEADINGS, time, 3, 3)),
+        np.broadcast_to(rotations[:, None], (_HEADINGS, time, 3, 3)),
         np.broadcast_to(root, (_HEADINGS, time, 3)),
         np.zeros((_HEADINGS, len(SHAPES))),
     )

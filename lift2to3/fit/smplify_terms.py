@@ -23,7 +23,7 @@ from lift2to3.skeletons import CANONICAL, INDEX
 _SIZE_FACTOR: Final = 1.35  # a foot's ray that meets the floor so many times off what size says is no foot's
 _STANDS_WITH: Final = {"heel": ("heel", "ankle"), "big_toe": ("big_toe", "small_toe", "foot")}
 """A contact point's kind → points that stand while it does; the first that was ever seen tells."""
-_FEW_LENGTHS: Final = 512  # frames: what is compiled serves clips up to the next multiple
+_COMPILED_FRAMES: Final = 512  # what is compiled serves clips up to the next multiple of this
 _SMOOTH_FRAMES: Final = 3.0  # deviation of the Gaussian under which a foot's speed in the picture is told
 
 
@@ -57,7 +57,7 @@ class SmplifyConfig:
         contact: what stands, once there is an estimate in 3D.
         window_frames: solved at once, at 30 fps.
         overlap_frames: between windows.
-        coarse_stride: every so many-th frame takes part in the search for the heading.
+        coarse_stride: every nth frame takes part in the search for the heading.
         coarse_iterations, iterations: steps of Levenberg–Marquardt, at most; the second in each round.
         rounds: of the full solve; contacts are labelled anew before each but the first.
     """
@@ -117,9 +117,9 @@ class SeenClip(NamedTuple):
         targets, target_weight: places that points are drawn to, and how firmly; weight 0 for none.
     """
 
-    view: View
     n: Float[np.ndarray, "time 38 2"]
     confidence: Float[np.ndarray, "time 38"]
+    view: View
     depth_m: Float[np.ndarray, " time"]
     standing: Bool[np.ndarray, "time 4"]
     targets: Float[np.ndarray, "time 38 3"]
@@ -134,9 +134,9 @@ def seen_clip(
 ) -> SeenClip:
     """Put together what is known before anything is solved."""
     depth = _guessed_depths(view, n, confidence > 0)
-    nothing = np.zeros(n.shape[:2])
     standing = _standing_in_picture(n, confidence, depth, config.static_m_per_s)
-    return SeenClip(view, n, confidence, depth, standing, np.zeros((*n.shape[:2], 3)), nothing)
+    targets, weight = np.zeros((*n.shape[:2], 3)), np.zeros(n.shape[:2])
+    return SeenClip(n, confidence, view, depth, standing, targets, weight)
 
 
 @jax.jit
@@ -148,7 +148,7 @@ def _guessed_depths(
     view: View, n: Float[np.ndarray, "time 38 2"], seen: Bool[np.ndarray, "time 38"]
 ) -> Float[np.ndarray, " time"]:
     """By the body's apparent size, corrected by what the clip's feet on the floor say of this body."""
-    frames = -len(n) % _FEW_LENGTHS + len(n)
+    frames = -len(n) % _COMPILED_FRAMES + len(n)
     image, mask = np.zeros((frames, *n.shape[1:]), np.float32), np.zeros((frames, n.shape[1]), bool)
     image[: len(n)], mask[: len(n)] = n, seen
     size, sized, feet, usable = (np.asarray(part)[: len(n)] for part in _depths(view, image, mask))

@@ -116,9 +116,9 @@ def virtual_rig(view: View, guess: PersonGuess, count: int = 4) -> Rig:
     azimuth = jnp.arctan2(jnp.where(apart, away[..., 1], -1.0), jnp.where(apart, away[..., 0], 0.0))
     radius = jnp.maximum(distance.clip(NEAREST_M, FARTHEST_M), guess.reach_m + CLEARANCE_M)
     radius = radius.clip(NEAREST_M, LARGEST_M)[..., None]
-    turns = [np.pi / 2] if count == 2 else [2 * np.pi * k / count for k in range(1, count)]
+    angles = [np.pi / 2] if count == 2 else [2 * np.pi * k / count for k in range(1, count)]
     none = jnp.zeros((*azimuth.shape, 0), azimuth.dtype)
-    angle = jnp.stack([azimuth + turn for turn in turns], -1) if turns else none
+    angle = jnp.stack([azimuth + angle for angle in angles], -1) if angles else none
     offset = jnp.stack(
         [radius * jnp.cos(angle), radius * jnp.sin(angle), jnp.full_like(angle, VIRTUAL_HEIGHT_M)], -1
     )

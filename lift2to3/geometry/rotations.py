@@ -20,6 +20,13 @@ def sixd_from_matrix(matrix: Float[Array, "*batch 3 3"]) -> Float[Array, "*batch
     return jnp.concatenate([matrix[..., :, 0], matrix[..., :, 1]], axis=-1)
 
 
+def skew_matrix(v: Float[Array, "*batch 3"]) -> Float[Array, "*batch 3 3"]:
+    """What multiplies a vector as ``cross(v, ·)`` does."""
+    x, y, z = v[..., 0], v[..., 1], v[..., 2]
+    zero = jnp.zeros_like(x)
+    return jnp.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*v.shape, 3)
+
+
 def matrix_from_axis_angle(axis_angle: Float[Array, "*batch 3"]) -> Float[Array, "*batch 3 3"]:
     """Rodrigues' formula; the vector's length is the angle in radians."""
     square = (axis_angle**2).sum(-1)[..., None, None]
@@ -28,9 +35,7 @@ def matrix_from_axis_angle(axis_angle: Float[Array, "*batch 3"]) -> Float[Array,
     angle = jnp.sqrt(safe)
     sinc = jnp.where(small, 1 - square / 6, jnp.sin(angle) / angle)
     cosc = jnp.where(small, 0.5 - square / 24, (1 - jnp.cos(angle)) / safe)
-    x, y, z = axis_angle[..., 0], axis_angle[..., 1], axis_angle[..., 2]
-    zero = jnp.zeros_like(x)
-    cross = jnp.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*x.shape, 3, 3)
+    cross = skew_matrix(axis_angle)
     identity = jnp.broadcast_to(jnp.eye(3, dtype=axis_angle.dtype), cross.shape)
     return identity + sinc * cross + cosc * (cross @ cross)
 

@@ -18,17 +18,9 @@ def solve_symmetric(matrix: dict[str, Array], vector: list[Array]) -> Array:
     c_yy, c_yz, c_zz = xx * zz - xz * xz, xy * xz - xx * yz, xx * yy - xy * xy
     determinant = xx * c_xx + xy * c_xy + xz * c_xz
     bx, by, bz = vector
-    return (
-        jnp.stack(
-            [
-                c_xx * bx + c_xy * by + c_xz * bz,
-                c_xy * bx + c_yy * by + c_yz * bz,
-                c_xz * bx + c_yz * by + c_zz * bz,
-            ],
-            axis=-1,
-        )
-        / determinant[..., None]
-    )
+    cofactors = (c_xx, c_xy, c_xz), (c_xy, c_yy, c_yz), (c_xz, c_yz, c_zz)
+    products = [x * bx + y * by + z * bz for x, y, z in cofactors]
+    return jnp.stack(products, axis=-1) / determinant[..., None]
 
 
 def triangulate(

@@ -67,4 +67,4 @@ def ddim(
 
     # a scan compiles its body once, however many steps there are
     _, results = jax.lax.scan(step, noise, jnp.stack([times[:-1], times[1:]], axis=-1))
-    return jax.tree.map(lambda every: every[-1], results)
+    return jax.tree.map(lambda by_step: by_step[-1], results)

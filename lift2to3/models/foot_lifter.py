@@ -47,7 +47,7 @@ class FootLifterConfig(TransformerConfig):
         knees, initial_ankles: whether these are told.
             The bend and the residual start from the ankles all the same.
         bend: tell the initial foot's points and the least-squares bend. Not the paper's.
-        floor: tell the world's up, the ankles' heights, and the turns that lay soles flat. Not the paper's.
+        floor: tell the world's up, the ankles' heights, and what lays soles flat. Not the paper's.
         half: of the trunk alone.
     """
 

@@ -103,9 +103,11 @@ def attend(
     query: Float[Array, "*batch queries heads depth"],
     key: Float[Array, "*batch keys heads depth"],
     value: Float[Array, "*batch keys heads depth"],
+    shown: Array | None = None,
 ) -> Float[Array, "*batch queries heads depth"]:
-    """Scaled dot-product attention over the token axis."""
+    """Scaled dot-product attention over the token axis, to those tokens only that are ``shown``."""
     scores = jnp.einsum("...qhd,...khd->...hqk", query, key) / np.sqrt(query.shape[-1])
+    scores = scores if shown is None else jnp.where(shown, scores, _HIDDEN)
     return jnp.einsum("...hqk,...khd->...qhd", jax.nn.softmax(scores, axis=-1), value)
 
 
@@ -129,9 +131,7 @@ def attend_nearby(
     if tokens <= 3 * reach:  # so few that blocks would be no less work
         apart = np.arange(tokens)[None] - np.arange(tokens)[:, None]
         shown = jnp.asarray(np.abs(apart) <= reach)[None, None] & present[:, None, None]
-        scores = jnp.einsum("bqhd,bkhd->bhqk", query, key) / np.sqrt(depth)
-        share = jax.nn.softmax(jnp.where(shown, scores, _HIDDEN), axis=-1)
-        return jnp.einsum("bhqk,bkhd->bqhd", share, value)
+        return attend(query, key, value, shown)
     blocks = -(-tokens // reach)
     padding = blocks * reach - tokens
     query, key, value = (jnp.pad(x, ((0, 0), (0, padding), (0, 0), (0, 0))) for x in (query, key, value))
@@ -146,12 +146,10 @@ def attend_nearby(
         three_blocks(jnp.pad(x, sides)).reshape(batch, blocks, 3 * reach, heads, depth) for x in (key, value)
     )
     query = query.reshape(batch, blocks, reach, heads, depth)
-    scores = jnp.einsum("bnqhd,bnkhd->bnhqk", query, key) / np.sqrt(depth)
     apart = np.arange(3 * reach)[None] - reach - np.arange(reach)[:, None]
     near = jnp.asarray(np.abs(apart) <= reach)[None, None, None]
     shown = three_blocks(present[..., None])[..., 0][:, :, None, None]
-    share = jax.nn.softmax(jnp.where(near & shown, scores, _HIDDEN), axis=-1)
-    out = jnp.einsum("bnhqk,bnkhd->bnqhd", share, value)
+    out = attend(query, key, value, near & shown)
     return out.reshape(batch, blocks * reach, heads, depth)[:, :tokens]
 
 

@@ -119,10 +119,8 @@ def set_up(
     guess = guess_person(view, n, seen)
     rig = virtual_rig(view, guess, config.views)
     flat = project_to_views(billboard(view, n, rig), rig)
-    frames = n.shape[0]
-    every = (config.views, frames)
-    blank = jnp.zeros((*every, *n.shape[1:])).at[0].set(n)
-    confidence_views = jnp.zeros((*every, n.shape[1])).at[0].set(confidence)
+    blank = jnp.zeros((config.views, *n.shape)).at[0].set(n)
+    confidence_views = jnp.zeros((config.views, *n.shape[:2])).at[0].set(confidence)
     observed = to_movement(blank, confidence_views > 0, rig, config)
     camera = jnp.concatenate(
         [sixd_from_matrix(rig.views.cam_from_world), rig.centres_from_guess / 5.0], axis=-1
