@@ -17,6 +17,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from lift2to3.models.params import shape_differences
 from lift2to3.whole_file import whole_file
 
 FORMAT = "lift2to3-weights-1"
@@ -125,12 +126,7 @@ def check_shapes(params: Mapping[str, Any], wanted: Mapping[str, Any], where: st
     Raises:
         ValueError: a parameter is missing, unknown or of another shape; the first few are named.
     """
-    wrong = [
-        f"{name}: found {np.shape(params[name]) if name in params else 'nothing'}, "
-        f"wanted {np.shape(wanted[name]) if name in wanted else 'nothing'}"
-        for name in sorted(set(params) | set(wanted))
-        if name not in params or name not in wanted or np.shape(params[name]) != np.shape(wanted[name])
-    ]
+    wrong = shape_differences(params, wanted)
     if wrong:
         raise ValueError(
             f"{where}: the weights are of another model configuration ({len(wrong)} parameters differ): "

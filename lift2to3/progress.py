@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -20,19 +20,13 @@ EVERY_S: Final = 3.0
 
 
 ProgressCallback = Callable[..., None]
-"""Called with (done, total) as parts of a step get done: windows, clips, frames."""
+"""Called with (done, total) as parts of a step get done: windows, clips, frames.
 
-
-class Advance(Protocol):
-    """Called with what is done, of how much; perhaps a few words, such as the loss; and what comes next."""
-
-    def __call__(self, done: int, total: int, note: str = "", phase: str = "") -> None:
-        """The step goes on."""
-        ...
+`progress`'s takes a note too, a few words such as the loss, and the phase that comes next."""
 
 
 @contextmanager
-def progress(phase: str, start: int = 0, show: bool = True) -> Iterator[Advance]:
+def progress(phase: str, start: int = 0, show: bool = True) -> Iterator[ProgressCallback]:
     """Show on stderr how far the block is, in percent, and how long it still takes.
 
         with progress("lifting") as advance:

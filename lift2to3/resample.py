@@ -27,7 +27,7 @@ def resample_observations(
     per_side = int(np.ceil(reach * fps))
     nearest = np.round(times * fps).astype(int)
     total = np.zeros((count, *n.shape[1:]))
-    weight, tent_sum, confident = (np.zeros((count, n.shape[1])) for _ in range(3))
+    weight, tent_sum = np.zeros((2, count, n.shape[1]))
     n = np.nan_to_num(n)
     for offset in range(-per_side, per_side + 1):
         index = nearest + offset
@@ -38,12 +38,10 @@ def resample_observations(
         share = tent[:, None] * confidence[index]
         total += share[..., None] * n[index]
         weight += share
-        seen = tent[:, None] * (confidence[index] > 0)
-        tent_sum += seen
-        confident += tent[:, None] * confidence[index]
+        tent_sum += tent[:, None] * (confidence[index] > 0)
     some = weight > 1e-6
     mean = total / np.where(some, weight, 1.0)[..., None]
-    return mean, np.where(some, confident / np.where(tent_sum > 0, tent_sum, 1.0), 0.0)
+    return mean, np.where(some, weight / np.where(tent_sum > 0, tent_sum, 1.0), 0.0)
 
 
 def resample_points(

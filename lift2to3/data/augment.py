@@ -168,13 +168,8 @@ def augment(
 ) -> tuple[Points, Bool[Array, "time"]]:
     """One clip's augmentation; yaw is left to the random camera, which comes from any side.
 
-    Args:
-        key: of this clip.
-        points: raw frames, world, metres.
-        valid: frames that are real (short clips are padded).
-        donor: another clip for the upper body.
-        frames: how many to return.
-        config: what to do.
+    Points are in the world, metres, those of ``donor`` another clip's for the upper body; frames are
+    ``valid`` that are real (short clips are padded).
     """
     keys = jax.random.split(key, 8)
     rate = random_rate(keys[0], config)

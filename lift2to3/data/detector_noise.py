@@ -67,13 +67,9 @@ def detect(
     visible: Bool[Array, "time joints"],
     config: NoiseConfig,
 ) -> tuple[Float[Array, "time joints 2"], Float[Array, "time joints"]]:
-    """Noisy observations and their confidence, 0 where missing.
+    """Noisy observations, and their confidence, 0 where missing, of true normalised image points ``n``.
 
-    Args:
-        key: of this clip.
-        n: true normalised image points.
-        visible: points inside the image.
-        config: how bad the detector is.
+    ``visible`` are those inside the image.
     """
     frames, joints = n.shape[:2]
     keys = jax.random.split(key, 14)
@@ -86,10 +82,8 @@ def detect(
     wild = jax.random.uniform(keys[3], (frames, joints)) < 0.02
     jitter = jitter * jnp.where(wild, 4.0, 1.0)[..., None]
     bias = config.bias * level[1] * loose * box * jax.random.normal(keys[4], (1, joints, 2))
-    drop = (
-        jax.random.uniform(keys[5], (frames, joints)) < config.drop_joint * jax.random.uniform(keys[6]) ** 2
-    )
-    drop &= noisy
+    chance = config.drop_joint * jax.random.uniform(keys[6]) ** 2
+    drop = (jax.random.uniform(keys[5], (frames, joints)) < chance) & noisy
     legs = _span(keys[7], frames, config.drop_span)[:, None] & _LEGS[None]
     arms = _span(keys[8], frames, config.drop_span)[:, None] & _ARMS[None]
     nothing = _span(keys[9], frames, config.drop_frames)[:, None]

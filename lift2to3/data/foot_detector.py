@@ -51,14 +51,7 @@ class FootDetectorConfig:
 def detect_feet(
     key: PRNGKeyArray, view: View, points_world: Float[Array, "time 38 3"], config: FootDetectorConfig
 ) -> tuple[Float[Array, "time 8 2"], Bool[Array, "time 8"], Float[Array, "time 3"]]:
-    """Foot points in the person's box, which of them are seen, and the box.
-
-    Args:
-        key: of this clip.
-        view: the camera.
-        points_world: the canonical points, metres.
-        config: how bad the detector is.
-    """
+    """Foot points in the person's box, which of them are seen, and the box, of canonical points in metres."""
     frames, joints = points_world.shape[:2]
     keys = jax.random.split(key, 12)
     noisy = jax.random.uniform(keys[0]) >= config.clean
@@ -76,9 +69,8 @@ def detect_feet(
     box = jnp.asarray(person_box(n, inside & listed))
     held = config.box * jax.random.normal(keys[8], (1, 3)) * box[:, 2:]
     box = box + held * noisy
-    seen = (
-        inside & listed & ~_dropped(keys[9], frames, noisy * config.drop) & ~_hidden(keys[10], frames, config)
-    )
+    dropped = _dropped(keys[9], frames, noisy * config.drop)
+    seen = inside & listed & ~dropped & ~_hidden(keys[10], frames, config)
     return jnp.asarray(in_box(n[:, FOOT_ROWS], box)), seen[:, FOOT_ROWS], box
 
 

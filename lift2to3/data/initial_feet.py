@@ -57,11 +57,7 @@ def corrupt_feet(
 ) -> tuple[Float[Array, "time feet 3 3"], Float[Array, "time feet 3 3"]]:
     """Knee and ankle frames as an estimator of whole bodies would give them.
 
-    Args:
-        key: of this clip.
-        knees: the shins' true frames in any common frame; left, right.
-        ankles: the feet's.
-        config: how large the errors are.
+    True ones are the shins' and the feet's in any common frame; left, right.
     """
     frames, feet = knees.shape[:2]
     keys = jax.random.split(key, 8)
@@ -112,11 +108,7 @@ def tell_floor(
 ) -> tuple[Float[Array, "time 3"], Float[Array, "time feet"]]:
     """The world's up and the ankles' heights as somebody else's motion has them; 0 where unknown.
 
-    Args:
-        key: of this clip.
-        up: the world's up in the camera's axes.
-        height_m: of the true ankles over the floor.
-        config: how large the errors are.
+    True ones are the up in the camera's axes, and the heights over the floor.
     """
     keys = jax.random.split(key, 5)
     size = jax.random.uniform(keys[0], (3,))

@@ -39,11 +39,11 @@ class MocapClip(NamedTuple):
         clip: its name, unique within a data set.
         subject: who moves; splits keep subjects apart.
         family: the source's skeleton family.
-        fps: frames per second.
-        uneven_floor: steps, ladders, terrain: the floor is not z = 0 everywhere.
         joint_names: the source's own joints.
         parents: row of each joint's parent, -1 for the root.
         rest_offsets: metres from the parent, in its frame.
+        fps: frames per second.
+        uneven_floor: steps, ladders, terrain: the floor is not z = 0 everywhere.
         root_translation: the root in the world.
         rotations: unit quaternions wxyz of each joint relative to its parent, without sign jumps.
         points_world: the canonical points.
@@ -53,11 +53,11 @@ class MocapClip(NamedTuple):
     clip: str
     subject: str
     family: str
-    fps: float
-    uneven_floor: bool
     joint_names: tuple[str, ...]
     parents: Int[np.ndarray, "joints"]
     rest_offsets: Float[np.ndarray, "joints 3"]
+    fps: float
+    uneven_floor: bool
     root_translation: Float[np.ndarray, "time 3"]
     rotations: Float[np.ndarray, "time joints 4"]
     points_world: Float[np.ndarray, "time 38 3"]

@@ -19,7 +19,8 @@ from lift2to3.data.mocap import MocapClip
 _VERSION: Final = 1
 _POINT_STEP_M: Final = 1e-4
 _ROTATION_STEP: Final = 1.0 / 32767.0
-_KEYS: Final = ("version", "clip", "subject", "family", "fps", "uneven_floor", "frames", "root", "points")
+_ONE_A_CLIP: Final = ("clip", "subject", "family", "fps", "uneven_floor")
+_KEYS: Final = ("version", *_ONE_A_CLIP, "frames", "root", "points")
 
 
 def write_packed(path: str | Path, clips: Sequence[MocapClip], shards: int = 1) -> list[Path]:
@@ -64,11 +65,7 @@ def _pack(clips: Sequence[MocapClip]) -> dict[str, np.ndarray]:
         raise ValueError(f"packing: a point lies {reach:.1f} m from the root; wanted under 3.2 m")
     packed = {
         "version": np.array(_VERSION),
-        "clip": np.array([clip.clip for clip in clips]),
-        "subject": np.array([clip.subject for clip in clips]),
-        "family": np.array([clip.family for clip in clips]),
-        "fps": np.array([clip.fps for clip in clips]),
-        "uneven_floor": np.array([clip.uneven_floor for clip in clips]),
+        **{name: np.array([getattr(clip, name) for clip in clips]) for name in _ONE_A_CLIP},
         "frames": np.array([len(clip.points_world) for clip in clips]),
         "root": np.concatenate([clip.root_translation for clip in clips]),
         "points": _differences(np.concatenate(points), _POINT_STEP_M),
@@ -98,7 +95,7 @@ def _unpack(arrays: dict[str, np.ndarray]) -> list[MocapClip]:
     root = arrays["root"]
     points = _sums(arrays["points"], _POINT_STEP_M) + root[:, None]
     contacts = np.unpackbits(arrays["contacts"], count=4 * len(root)).reshape(-1, 4).astype(bool)
-    families = sorted(set(arrays["family"].tolist()))
+    families = set(arrays["family"].tolist())
     rotations = {family: _sums(arrays[f"{family}.rotations"], _ROTATION_STEP) for family in families}
     read_frames, read_clips = dict.fromkeys(families, 0), dict.fromkeys(families, 0)
     clips, start = [], 0

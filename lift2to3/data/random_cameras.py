@@ -32,15 +32,10 @@ class CameraConfig:
 
 
 def random_view(key: PRNGKeyArray, points_world: Float[Array, "time joints 3"], config: CameraConfig) -> View:
-    """One camera that sees the clip.
+    """One camera that sees the clip's canonical points, metres.
 
     Height, distance, azimuth and roll are as drawn, the pitch such that the person is in the
     picture, a little off its middle.
-
-    Args:
-        key: of this clip.
-        points_world: the clip's canonical points, metres.
-        config: the ranges.
     """
     keys = jax.random.split(key, 6)
     centre = points_world.mean((0, 1))

@@ -35,7 +35,6 @@ FLESH_M: Final = np.array([_FLESH_M.get(name.split("_")[-1], 0.0) for name in CA
 The soles, the nose, the eyes and the head's top are on the skin."""
 
 _CARRIES_M = 0.02  # parts up to about this much higher than the lowest one bear weight as well
-_PELVIS = INDEX["pelvis"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,17 +108,13 @@ def lay_on_floor(key: PRNGKeyArray, points: Points, config: SyntheticConfig) -> 
     """The motion tipped over about the pelvis, and lying, rolling and crawling on the floor.
 
     The lowest skin is on the floor in every frame, and what lies there does not slide: the body goes
-    where its limbs push it. The first frame's pelvis stays where it is in x and y.
-
-    Args:
-        key: of this clip.
-        points: world, z up, metres, floor at z = 0.
-        config: how far to tip, and how much to roll over.
+    where its limbs push it. The first frame's pelvis stays where it is in x and y. Points are in the
+    world, z up, metres, the floor at z = 0.
     """
     tip, turn = jax.random.split(key)
     wander = np.radians(config.roll_over_deg) * smooth_noise(turn, len(points), (3,))
     rotation = matrix_from_axis_angle(wander) @ random_tilt(tip, config.tilt_deg)[None]
-    pelvis = points[:, _PELVIS, None]
+    pelvis = points[:, INDEX["pelvis"], None]
     tipped = pelvis + jnp.einsum("tij,tpj->tpi", rotation, points - pelvis)
     rest = Support(jnp.zeros_like(tipped[:, 0, 0]), jnp.zeros_like(tipped[1:, 0, :2]))
     return set_down(tipped, rest)

@@ -49,11 +49,8 @@ class SmplMotion(NamedTuple):
 def fit_smpl(body: BodyMotion, model: BodyModel) -> SmplMotion:
     """Shape and pose parameters under which a model's limbs move as the body's do.
 
-    World as ever: metres, z up. `lift2to3.smpl.skin` gives the vertices.
-
-    Args:
-        body: as `fit_body` returns it.
-        model: SMPL, SMPL-H or SMPL-X, from `lift2to3.smpl.load_body_model`.
+    World as ever: metres, z up. The body is `fit_body`'s, the model from `lift2to3.smpl.load_body_model`;
+    `lift2to3.smpl.skin` gives the vertices.
     """
     betas = fit_shape(body.rest_offsets, model)
     rest = joints_at_rest(model, betas)

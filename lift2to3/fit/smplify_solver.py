@@ -125,14 +125,8 @@ def solve(
     The loop runs on the host: compiled whole, it would hold a second `linearise`, and take three times as
     long to compile for no gain in speed.
 
-    Args:
-        posed: the start.
-        problem: what pulls.
-        prior: of poses.
-        weights: the rest of the energy.
-        iterations: steps tried, at most.
-        settled: share of the energy; a step that lowers it by less is a small one.
-        small_steps: so many of them in a row are the last.
+    At most ``iterations`` steps are tried. One that lowers the energy by less than its share ``settled`` is
+    small, and ``small_steps`` of them in a row are the last.
 
     Returns:
         The poses, their energy (half the residuals' sum of squares), and how many steps were tried.

@@ -114,9 +114,7 @@ def foot_hits(
 
 
 def guess_person(
-    view: View,
-    n: Float[Array, "*batch time joints 2"],
-    valid: Bool[Array, "*batch time joints"],
+    view: View, n: Float[Array, "*batch time joints 2"], valid: Bool[Array, "*batch time joints"]
 ) -> PersonGuess:
     """First guess of where the person stands (DESIGN section 4): robust over the clip.
 
@@ -124,10 +122,7 @@ def guess_person(
     what the body's apparent size allows. Frames without a foot use the size, corrected by what the
     clip's frames with one say of this person's. The guess is the median over frames.
 
-    Args:
-        view: the real camera, canonical or any other z-up frame.
-        n: normalised image coordinates of the canonical points.
-        valid: which of them were seen.
+    The view is the real camera's, in any z-up frame; ``n`` are normalised image points.
     """
     n = jnp.where(valid[..., None], n, 0.0)
     directions = _directions(view, n)

@@ -108,11 +108,8 @@ def set_up(
 ) -> tuple[Rig, Condition]:
     """First guess, virtual cameras, and all that the denoiser is told of one clip.
 
-    Args:
-        view: the real camera in the frame of `frame_of`.
-        n: observed normalised image points; anything where the confidence is 0.
-        confidence: 0–1.
-        config: number of views and sizes.
+    The view is the real camera in the frame of `frame_of`; ``n`` are observed normalised image points,
+    anything where the confidence (0–1) is 0.
     """
     seen = confidence > 0
     n = jnp.where(seen[..., None], n, 0.0)

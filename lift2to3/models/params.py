@@ -50,6 +50,16 @@ def build(module: Callable[..., nnx.Module], config: Any, seed: int = 0) -> tupl
     return graph, jax.jit(draw)()
 
 
+def shape_differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """Parameters that are missing, unknown or of another shape than wanted, in words."""
+    first, second = ({name: np.shape(leaf) for name, leaf in part.items()} for part in (found, wanted))
+    return [
+        f"{name}: found {first.get(name, 'nothing')}, wanted {second.get(name, 'nothing')}"
+        for name in sorted(first | second)
+        if first.get(name) != second.get(name)
+    ]
+
+
 def warm_start(params: Params, pretrained: Mapping[str, Array | np.ndarray]) -> tuple[Params, list[str]]:
     """Take every parameter of G_2D by path; what only G_MV has keeps its initial value.
 
@@ -59,11 +69,7 @@ def warm_start(params: Params, pretrained: Mapping[str, Array | np.ndarray]) -> 
     Raises:
         ValueError: a shared path with another shape, or a pretrained path that has no place here.
     """
-    wrong = [
-        f"{path}: found {leaf.shape}, wanted {params[path].shape if path in params else 'nothing'}"
-        for path, leaf in pretrained.items()
-        if path not in params or params[path].shape != leaf.shape
-    ]
+    wrong = shape_differences(pretrained, {path: params[path] for path in pretrained if path in params})
     if wrong:
         raise ValueError(
             "the pretrained checkpoint is of another configuration: " + "; ".join(wrong[:4])

@@ -102,10 +102,8 @@ def regressor_input(
 ) -> tuple[Frame, RegressorInput]:
     """The frame to predict in and what is told, for one clip; `jax.vmap` gives the batch.
 
-    Args:
-        n: observed normalised image points; anything where the confidence is 0.
-        rig: of `set_up`, with any number of views.
-        condition: likewise.
+    Takes observed normalised image points, anything where the confidence is 0, and the rig, with any number
+    of views, and condition of `set_up`.
     """
     seen = condition.confidence[0] > 0
     view = View(rig.views.cam_from_world[0], rig.views.translation[0])
@@ -195,13 +193,6 @@ def _billboard_at(
 def predict_points(
     graph: nnx.GraphDef, params: Params, frame: Frame, told: RegressorInput
 ) -> Float[Array, "batch time joints 3"]:
-    """A batch of clips' points, metres, in the frame that their rigs are in.
-
-    Args:
-        graph: the regressor's static part.
-        params: its parameters.
-        frame: of `regressor_input`, like ``told``.
-        told: what the regressor sees.
-    """
+    """A batch of clips' points, metres, in the frame that their rigs are in, from `regressor_input`'s."""
     points = merge(graph, params)(told)
     return frame.to_world(points.reshape(len(points), -1, 3)).reshape(points.shape)
