@@ -74,7 +74,7 @@ def _box(
     return root, jnp.maximum(half, _SMALLEST)
 
 
-def _aim(rig: Rig) -> tuple[Array, Array]:
+def _frames(rig: Rig) -> tuple[Array, Array]:
     """The rig's aim point and depth with a time axis to broadcast over."""
     return rig.aim_n[..., None, :], rig.aim_depth_m[..., None]
 
@@ -86,7 +86,7 @@ def encode(
 
     Where points are missing, the box is that of the visible ones and their pose is 0.
     """
-    aim_n, aim_depth = _aim(rig)
+    aim_n, aim_depth = _frames(rig)
     n = jnp.where(valid[..., None], n, 0.0)
     root, half = _box(n, valid)
     root = jnp.where(valid.any(-1)[..., None], root, aim_n)
@@ -100,7 +100,7 @@ def decode(
 ) -> Float[Array, "*batch view time joints 2"]:
     """Packed movement → normalised image points of every view, by eq. 1."""
     movement = unpack(x)
-    aim_n, aim_depth = _aim(rig)
+    aim_n, aim_depth = _frames(rig)
     root = aim_n + movement.root / aim_depth[..., None]
     # a wild sample must not overflow float32: e^±3 is a body 20 times too large or small
     half = jnp.exp(movement.log_scale.clip(-3.0, 3.0)) * _BODY_HALF_M / aim_depth
@@ -114,7 +114,7 @@ def encode_coupled(
 
     The same channels as `encode`, the movement's three at 0.
     """
-    aim_n, aim_depth = _aim(rig)
+    aim_n, aim_depth = _frames(rig)
     metres = (n - aim_n[..., None, :]) * aim_depth[..., None, None]
     pose = jnp.where(valid[..., None], metres, 0.0)
     zero = jnp.zeros(pose.shape[:-2], pose.dtype)
@@ -125,7 +125,7 @@ def decode_coupled(
     x: Float[Array, "*batch view time channels"], rig: Rig
 ) -> Float[Array, "*batch view time joints 2"]:
     """Inverse of `encode_coupled`."""
-    aim_n, aim_depth = _aim(rig)
+    aim_n, aim_depth = _frames(rig)
     return aim_n[..., None, :] + unpack(x).pose / aim_depth[..., None, None]
 
 

@@ -26,7 +26,6 @@ _FORESHORTENING = 0.95  # median apparent over tabled length, summed over segmen
 _SIZE_FACTOR = 1.35  # a ground hit this many times off what the body's size says is clamped to it
 _STEEPEST = 0.02  # rays that fall by less than this per unit of depth hit nothing useful
 _FAR_M = 40.0
-_FEET_REACH_M, _POINTMAP_REACH_M = 3.0, 12.0  # places relative to the guess are squashed to this
 
 
 class PersonGuess(NamedTuple):
@@ -83,38 +82,37 @@ def foot_depths(
     return depth, usable & (depth > 0.2)
 
 
-def _directions(view: View, n: Float[Array, "*batch time joints 2"]) -> Float[Array, "*batch time joints 3"]:
-    """`ray_directions` over time."""
-    rays = jnp.concatenate([n, jnp.ones_like(n[..., :1])], -1)
-    return jnp.einsum("...ji,...tpj->...tpi", view.cam_from_world, rays)
-
-
 def foot_hits(
     view: View,
     n: Float[Array, "*batch time joints 2"],
     valid: Bool[Array, "*batch time joints"],
     origin_world: Float[Array, "*batch 3"],
+    reach_m: float = 3.0,
 ) -> Float[Array, "*batch time feet 2"]:
     """Where the feet would be if they stood: ground points relative to the guess, seen from the camera.
 
     True of a foot on the floor, too far away for one in the air: which it is, the motion tells.
 
     Returns:
-        (away, aside) over 3 m, squashed to −1…1; 0 where a ray does not come down.
+        (away, aside) over ``reach_m``, squashed to −1…1; 0 where a ray does not come down.
     """
     depth, usable = foot_depths(view, n, valid)
-    directions = _directions(view, n[..., np.array(FOOT_POINTS), :])
+    rays = n[..., np.array(FOOT_POINTS), :]
+    rays = jnp.concatenate([rays, jnp.ones_like(rays[..., :1])], -1)
+    directions = jnp.einsum("...ji,...tpj->...tpi", view.cam_from_world, rays)
     ground = view.centre[..., None, None, :2] + depth[..., None] * directions[..., :2]
     relative = ground - origin_world[..., None, None, :2]
     away = origin_world[..., :2] - view.centre[..., :2]
     away = away / jnp.sqrt((away**2).sum(-1, keepdims=True) + 1e-6)
     x, y = away[..., None, None, 0], away[..., None, None, 1]
     turned = [x * relative[..., 0] + y * relative[..., 1], y * relative[..., 0] - x * relative[..., 1]]
-    return jnp.where(usable[..., None], jnp.tanh(jnp.stack(turned, -1) / _FEET_REACH_M), 0.0)
+    return jnp.where(usable[..., None], jnp.tanh(jnp.stack(turned, -1) / reach_m), 0.0)
 
 
 def guess_person(
-    view: View, n: Float[Array, "*batch time joints 2"], valid: Bool[Array, "*batch time joints"]
+    view: View,
+    n: Float[Array, "*batch time joints 2"],
+    valid: Bool[Array, "*batch time joints"],
 ) -> PersonGuess:
     """First guess of where the person stands (DESIGN section 4): robust over the clip.
 
@@ -122,10 +120,15 @@ def guess_person(
     what the body's apparent size allows. Frames without a foot use the size, corrected by what the
     clip's frames with one say of this person's. The guess is the median over frames.
 
-    The view is the real camera's, in any z-up frame; ``n`` are normalised image points.
+    Args:
+        view: the real camera, canonical or any other z-up frame.
+        n: normalised image coordinates of the canonical points.
+        valid: which of them were seen.
     """
     n = jnp.where(valid[..., None], n, 0.0)
-    directions = _directions(view, n)
+    directions = jnp.einsum(
+        "...ji,...tpj->...tpi", view.cam_from_world, jnp.concatenate([n, jnp.ones_like(n[..., :1])], -1)
+    )
     feet = np.array(FOOT_POINTS)
     foot_depth, usable = foot_depths(view, n, valid)
     hit_depth = jnp.where(usable, foot_depth, jnp.inf).min(-1)
@@ -151,21 +154,28 @@ def guess_person(
 
 
 def ground_pointmap(
-    view: View, aim_n: Float[Array, "*batch 2"], origin_world: Float[Array, "*batch 3"], resolution: int
+    view: View,
+    aim_n: Float[Array, "*batch 2"],
+    origin_world: Float[Array, "*batch 3"],
+    resolution: int,
+    half_width: float = 1.0,
+    reach_m: float = 12.0,
 ) -> Float[Array, "*batch resolution resolution 3"]:
     """A grid of image points → where each one's ray meets the ground (Mocap-2-to-3 sec. 3.4).
 
     Args:
         view: the camera.
-        aim_n: image point (normalised) at the grid's middle; the grid reaches 1 to either side.
+        aim_n: image point (normalised) at the grid's middle.
         origin_world: the person guess; positions are relative to it.
         resolution: points along each side of the grid.
+        half_width: the grid reaches this far from ``aim_n``, in normalised coordinates.
+        reach_m: positions are squashed smoothly to ±this.
 
     Returns:
-        x and y of the ground point over 12 m (squashed smoothly to −1…1), and 1 where the ray meets
-        the ground in front of the camera, else 0 (then x and y are 0 too).
+        x and y of the ground point over ``reach_m`` (in −1…1), and 1 where the ray meets the
+        ground in front of the camera, else 0 (then x and y are 0 too).
     """
-    ticks = jnp.linspace(-1.0, 1.0, resolution, dtype=aim_n.dtype)
+    ticks = jnp.linspace(-half_width, half_width, resolution, dtype=aim_n.dtype)
     grid = jnp.stack(jnp.meshgrid(ticks, ticks, indexing="xy"), -1).reshape(-1, 2)
     n = aim_n[..., None, :] + grid.reshape(*(1,) * (aim_n.ndim - 1), -1, 2)
     directions = ray_directions(view, n)
@@ -173,7 +183,7 @@ def ground_pointmap(
     meets = (fall > 1e-3) & (view.centre[..., None, 2] > 0)
     depth = view.centre[..., None, 2] / jnp.where(meets, fall, 1.0)
     ground = view.centre[..., None, :2] + depth[..., None] * directions[..., :2]
-    relative = jnp.tanh((ground - origin_world[..., None, :2]) / _POINTMAP_REACH_M)
+    relative = jnp.tanh((ground - origin_world[..., None, :2]) / reach_m)
     out = jnp.concatenate([relative, jnp.ones_like(relative[..., :1])], -1)
     out = jnp.where(meets[..., None], out, 0.0)
     return out.reshape(*out.shape[:-2], resolution, resolution, 3)
