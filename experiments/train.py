@@ -34,8 +34,14 @@ from lift2to3.training.batches import host_batches, training_batches
 from lift2to3.training.evaluate import one_step_points, points_validator
 from lift2to3.training.foot_loss import FootLossConfig, foot_loss, foot_validator
 from lift2to3.training.loop import Batches, LoopConfig, Validate, train
-from lift2to3.training.losses import LossConfig, LossFn, multiview_loss, single_view_loss
-from lift2to3.training.regressor_loss import regressed_points, regressor_loss
+from lift2to3.training.losses import (
+    LossConfig,
+    LossFn,
+    multiview_loss,
+    regressed_points,
+    regressor_loss,
+    single_view_loss,
+)
 from lift2to3.training.state import OptimiserConfig
 
 

@@ -39,8 +39,14 @@ class ContactConfig:
 LIFTED_CONTACT: Final = ContactConfig(hold_speed_m_per_s=0.4)
 """For motions that were lifted: a lifted foot in contact slides faster than a real one."""
 
-HEIGHT_ALONE: Final = ContactConfig(0.025, np.inf, 0.025, np.inf)
-"""A point lower than 0.025 m stands on the ground, however it moves: eq. 4 of `fit_ground`'s paper."""
+STANDS_BELOW_M: Final = 0.025
+"""Eq. 4 of `fit_ground`'s paper: a point lower than this over the plane stands on it."""
+
+HEIGHT_ALONE: Final = ContactConfig(STANDS_BELOW_M, np.inf, STANDS_BELOW_M, np.inf)
+"""Contact by that alone, however the point moves."""
+
+_LEAST_SPREAD_M: Final = 0.25  # deviation of the places along which a plane is let tilt
+_MOST_FITS: Final = 20
 
 
 class GroundPlane(NamedTuple):
@@ -63,40 +69,21 @@ class GroundPlane(NamedTuple):
         return points_world @ self.normal - self.height_m
 
 
-@dataclasses.dataclass(frozen=True)
-class GroundConfig:
-    """How `fit_ground` tells the ground from what hangs in the air.
-
-    Attributes:
-        threshold_m: a frame whose lowest point is higher than this over the plane does not stand.
-        spread_m: the plane tilts only along directions in which the standing points' places have at
-            least this standard deviation; a person on one spot shows no tilt.
-        iterations: fits at most; they end once the same frames stand as before.
-    """
-
-    threshold_m: float = 0.025
-    spread_m: float = 0.25
-    iterations: int = 20
-
-
-def fit_ground(
-    points_world: Float[np.ndarray, "time points 3"], config: GroundConfig | None = None
-) -> GroundPlane:
+def fit_ground(points_world: Float[np.ndarray, "time points 3"]) -> GroundPlane:
     """Fit a plane to each frame's lowest point by repeated least squares.
 
     As section 3.2 of "Towards Stable Human Pose Estimation via Cross-View Fusion and Foot
     Stabilization" has it: from a level plane far below, the point nearest to the plane of every frame
-    gives the next plane, and so on. Frames in the air drop out on the way, which the paper leaves open.
+    gives the next plane, and so on, until the same frames stand as before. Frames in the air drop out on
+    the way, which the paper leaves open. A person on one spot shows no tilt.
 
     Args:
         points_world: foot points, metres, z roughly up; NaN where missing. At rest they should be at
             one height: contact points, say, or a mesh's vertices, but no ankles.
-        config: thresholds.
 
     Raises:
         ValueError: no frame has a point.
     """
-    config = config or GroundConfig()
     seen = np.isfinite(points_world).all(-1)
     frames = np.asarray(seen.any(-1))
     if not frames.any():
@@ -105,25 +92,23 @@ def fit_ground(
         )
     normal, height = np.array(GROUND_NORMAL), -10.0
     standing = frames
-    for _ in range(config.iterations):
+    for _ in range(_MOST_FITS):
         over = np.where(seen, points_world @ normal - height, np.inf)
         lowest = points_world[np.arange(len(over)), over.argmin(1)]
-        normal, height = _least_squares_plane(lowest[standing], config.spread_m)
+        normal, height = _least_squares_plane(lowest[standing])
         before, over = standing, np.where(frames, lowest @ normal - height, np.inf)
-        standing = over < config.threshold_m
+        standing = over < STANDS_BELOW_M
         if (standing == before).all():
             break
     return GroundPlane(normal, height, standing, float(np.sqrt((over[standing] ** 2).mean())))
 
 
-def _least_squares_plane(
-    points: Float[np.ndarray, "points 3"], spread_m: float
-) -> tuple[Float[np.ndarray, "3"], float]:
+def _least_squares_plane(points: Float[np.ndarray, "points 3"]) -> tuple[Float[np.ndarray, "3"], float]:
     """Unit normal and height of z as a linear function of x and y, level where these hardly vary."""
     middle = points.mean(0)
     across, up = (points - middle)[:, :2], (points - middle)[:, 2]
     variance, axes = np.linalg.eigh(across.T @ across / len(points))
-    told = axes[:, variance >= spread_m**2]
+    told = axes[:, variance >= _LEAST_SPREAD_M**2]
     slope = told @ np.linalg.lstsq(across @ told, up, rcond=None)[0]
     normal = np.array([-slope[0], -slope[1], 1.0]) / np.sqrt(1 + slope @ slope)
     return normal, float(normal @ middle)

@@ -101,21 +101,18 @@ def _chunk_aligned(
     if len(kept):
         frames = chunk or len(kept)
         source, target = _chunks(predicted[kept], frames), _chunks(true[kept], frames)
-        fitted = fit_similarity(_flat(source[:, :fit_frames]), _flat(target[:, :fit_frames]))
-        moved = fitted.apply(_flat(source)).reshape(-1, *predicted.shape[1:])
+        fitted = slice(None if fit_frames is None else fit_frames * predicted.shape[1])
+        moved = fit_similarity(source[:, fitted], target[:, fitted]).apply(source)
+        moved = moved.reshape(-1, *predicted.shape[1:])
         error[kept] = _distance_mm(moved[: len(kept)], true[kept])
     return error
 
 
-def _chunks(points: Points, frames: int) -> Float[np.ndarray, "chunks frames joints 3"]:
-    """Consecutive chunks of so many frames; what the last one lacks is NaN."""
+def _chunks(points: Points, frames: int) -> Float[np.ndarray, "chunks points 3"]:
+    """The points of consecutive chunks of so many frames; what the last one lacks is NaN."""
     padded = np.full((-(-len(points) // frames) * frames, *points.shape[1:]), np.nan)
     padded[: len(points)] = points
-    return padded.reshape(-1, frames, *points.shape[1:])
-
-
-def _flat(chunks: Float[np.ndarray, "chunks frames joints 3"]) -> Float[np.ndarray, "chunks points 3"]:
-    return chunks.reshape(len(chunks), -1, 3)
+    return padded.reshape(-1, frames * points.shape[1], 3)
 
 
 def w_mpjpe(predicted: Points, true: Points, valid: Mask = None, chunk: int = 100) -> PerFrame:

@@ -8,8 +8,8 @@ from lift2to3.contact import (
     CONTACT_ROWS,
     HEIGHT_ALONE,
     STANDING_HEIGHT_M,
+    STANDS_BELOW_M,
     ContactConfig,
-    GroundConfig,
     contact_labels,
     fit_ground,
     hysteresis,
@@ -164,4 +164,4 @@ def test_the_floor_at_zero_is_the_default():
 def test_height_alone_is_the_paper_s_threshold():
     points = np.random.default_rng(3).uniform(-1, 1, (100, 4, 3)) * 0.1
     labels = contact_labels(points, 30.0, HEIGHT_ALONE)
-    np.testing.assert_array_equal(labels, points[..., 2] < GroundConfig().threshold_m)
+    np.testing.assert_array_equal(labels, points[..., 2] < STANDS_BELOW_M)

@@ -18,11 +18,11 @@ from lift2to3.data.dataset import load_clips, write_dataset
 from lift2to3.data.mocap import (
     WORLD_FROM_Y_UP,
     MocapClip,
+    at_model_rate,
     clip_from_bvh,
     matrices_from_quaternions,
     quaternions_from_matrices,
     read_bvh_clip,
-    resample,
 )
 from lift2to3.data.packed import read_packed, write_packed
 from lift2to3.formats.motions.bvh import Bvh
@@ -184,7 +184,7 @@ def test_resampling_a_steady_motion_gives_the_steady_motion(fps: float, frames: 
         turn = np.stack([np.cos(half), 0 * time, np.sin(half), 0 * time], axis=-1)[:, None]
         return turn, np.stack([time, 2 * time, 0 * time], axis=-1)
 
-    turn, root = resample(*motion(fps, frames), fps, 30.0)
+    turn, root = at_model_rate(*motion(fps, frames), fps)
     wanted_turn, wanted_root = motion(30.0, len(root))
     assert len(root) == int((frames - 1) / fps * 30.0 + 1e-9) + 1
     np.testing.assert_allclose(turn, wanted_turn, atol=1e-6)

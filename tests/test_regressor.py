@@ -343,7 +343,7 @@ def test_it_learns_a_few_windows_and_its_file_lifts_them(tmp_path, monkeypatch):
     known = examples()
     one_device = Mesh(np.array(jax.devices()[:1]), ("data",))
     monkeypatch.setattr("lift2to3.training.loop.data_mesh", lambda: one_device)
-    monkeypatch.setattr("lift2to3.training.regressor_loss.make_examples", lambda *_: known)
+    monkeypatch.setattr("lift2to3.training.losses.make_examples", lambda *_: known)
     write_packed(tmp_path / "train", [mocap_clip(walk(100))])
     config = train.RegressorTraining(
         data=tmp_path, watch=(), run=tmp_path / "run",

@@ -118,7 +118,7 @@ def clip_from_bvh(bvh: Bvh, clip: str, subject: str, uneven_floor: bool = False)
     root = (bvh.root_translation @ WORLD_FROM_Y_UP.T).astype(np.float64)
     local = bvh.rotations.copy()
     local[:, 0] = WORLD_FROM_Y_UP @ local[:, 0]
-    quaternions, root = resample(quaternions_from_matrices(local), root, bvh.fps, MODEL_FPS)
+    quaternions, root = at_model_rate(quaternions_from_matrices(local), root, bvh.fps)
     local = matrices_from_quaternions(quaternions)
     frames, positions = map(np.asarray, forward_kinematics(bvh.parents, bvh.rest_offsets, local, root))
     placement = fit_heels(place_points(bvh, family), frames, positions)
@@ -214,20 +214,17 @@ def matrices_from_quaternions(
     return Rotation.from_quat(xyzw).as_matrix().reshape(*quaternions.shape[:2], 3, 3)
 
 
-def resample(
-    quaternions: Float[np.ndarray, "time joints 4"],
-    root_translation: Float[np.ndarray, "time 3"],
-    fps: float,
-    wanted_fps: float,
+def at_model_rate(
+    quaternions: Float[np.ndarray, "time joints 4"], root_translation: Float[np.ndarray, "time 3"], fps: float
 ) -> tuple[Float[np.ndarray, "frames joints 4"], Float[np.ndarray, "frames 3"]]:
-    """The motion at another rate, from time 0, by straight lines between neighbouring frames.
+    """The motion at `MODEL_FPS`, from time 0, by straight lines between neighbouring frames.
 
     Frames of mocap are so near each other that normalised quaternions on a line are as good as a
-    spherical interpolation. At the wanted rate already, the input comes back as it is.
+    spherical interpolation. At that rate already, the input comes back as it is.
     """
-    if abs(fps / wanted_fps - 1) < 1e-6:
+    if abs(fps / MODEL_FPS - 1) < 1e-6:
         return quaternions, root_translation
-    at = np.arange(int((len(quaternions) - 1) * wanted_fps / fps + 1e-6) + 1) * (fps / wanted_fps)
+    at = np.arange(int((len(quaternions) - 1) * MODEL_FPS / fps + 1e-6) + 1) * (fps / MODEL_FPS)
     before = np.minimum(at.astype(int), max(len(quaternions) - 2, 0))
     after = np.minimum(before + 1, len(quaternions) - 1)
     part = (at - before)[:, None]

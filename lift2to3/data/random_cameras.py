@@ -58,14 +58,12 @@ def random_view(key: PRNGKeyArray, points_world: Float[Array, "time joints 3"], 
     return look_at(position, target, roll)
 
 
-def inside_image(
-    n: Float[Array, "time joints 2"], key: PRNGKeyArray, fov_deg: tuple[float, float] = (29.0, 85.0)
-) -> Bool[Array, "time joints"]:
+def inside_image(n: Float[Array, "time joints 2"], key: PRNGKeyArray) -> Bool[Array, "time joints"]:
     """Which points a random image border leaves visible: real clips cut people off at times.
 
-    The border's half-width is drawn between those of the given fields of view.
+    The border's half-width is drawn between those of fields of view of 29° and 85°.
     """
-    low, high = np.tan(np.radians(np.array(fov_deg)) / 2)
+    low, high = np.tan(np.radians(np.array([29.0, 85.0])) / 2)
     keys = jax.random.split(key)
     half = jax.random.uniform(keys[0], (1, 1, 2), minval=low, maxval=high)
     # most people are framed whole: the border is widened to hold the clip three times in four

@@ -51,7 +51,7 @@ from lift2to3.skeletons import CANONICAL, INDEX, PARENTS, TREE_ORDER
 
 _THREADS: Final = 2  # windows solved at once; the solver's own work goes from frame to frame
 _SETTLED: Final = 0.01  # a step that lowers the energy by less than this share is the last
-_NEVER: Final = 1e15  # error beyond which one would count less: all are taken as they are
+_HUGE: Final = 1e15  # error beyond which one would count less: all are taken as they are
 _FIXED: Final = 1e8  # precision of the bones, which are no unknowns
 _MEASURED_FRAMES: Final = 512  # the bones are measured on this many frames at most
 
@@ -109,10 +109,10 @@ def fit_body(
             length than the motion.
     """
     config = config or FitConfig()
-    _check(motion, keypoints, camera)
+    valid = np.isfinite(motion.joints_world).all(-1) & motion.valid
+    _check(motion, valid, keypoints, camera)
     use_disk_cache()
     prior = load_body_prior()
-    valid = np.isfinite(motion.joints_world).all(-1) & motion.valid
     points = _filled(motion.joints_world.astype(float), valid)
     weight = _precision(valid, motion.spread, config)
     frames_valid = valid.sum(1) >= _ENOUGH
@@ -142,13 +142,12 @@ def fit_body(
 _ENOUGH: Final = 12  # points of a frame that hold a body in place
 
 
-def _check(motion: Motion, keypoints: Keypoints | None, camera: Camera | None) -> None:
+def _check(motion: Motion, valid: np.ndarray, keypoints: Keypoints | None, camera: Camera | None) -> None:
     if tuple(motion.joint_names) != CANONICAL:
         raise ValueError(
             f"the motion has {len(motion.joint_names)} joints ({', '.join(motion.joint_names[:3])}, …); "
             f"wanted the {len(CANONICAL)} canonical points that lift2to3.lift returns"
         )
-    valid = np.isfinite(motion.joints_world).all(-1) & motion.valid
     if not (valid.sum(1) >= _ENOUGH).any():
         raise ValueError(
             f"no frame has {_ENOUGH} or more valid points (the best has {valid.sum(1).max(initial=0)} of "
@@ -270,7 +269,7 @@ def _weights(fps: float, config: FitConfig) -> Weights:
     slower = (fps / MODEL_FPS) ** 2  # a frame is shorter at a higher rate, and what changes in it smaller
     turn, step = slower / config.turn_rad**2, slower / config.step_m**2
     limit = config.prior / config.limit_rad**2
-    return Weights(_NEVER, _NEVER, limit, config.under_floor_m**-2.0, turn, turn, step, 0.0, 0.0, 0.0)
+    return Weights(_HUGE, _HUGE, limit, config.under_floor_m**-2.0, turn, turn, step, 0.0, 0.0, 0.0)
 
 
 def _cut(problem: Problem, start: int) -> Problem:

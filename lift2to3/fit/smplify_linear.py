@@ -114,21 +114,21 @@ def linearise(posed: Posed, problem: Problem, prior: PosePrior, weights: Weights
     flat = jacobian.reshape(rows)
     gradient = jnp.einsum("tr,trn->tn", force.reshape(rows[:2]), flat)
     block = jnp.einsum("trn,trm->tnm", flat, weighted.reshape(rows))
-    held = _held_feet(points, jacobian, problem, weights)
-    gradient, block = gradient + held.gradient, block + held.block
+    held_energy, held_force, held_block, near, border, corner = _held_feet(points, jacobian, problem, weights)
+    gradient, block = gradient + held_force, block + held_block
     pose_energy, pull, pose_block = _pose_terms(posed, problem, prior, weights)
     smooth_energy, drag = _smooth_forces(posed, problem, weights)
     own, next_one, one_after = _smooth_blocks(posed, problem, weights)
-    corner = block[:, UNKNOWNS:, UNKNOWNS:].sum(0) + held.corner + jnp.diag(problem.shape_precision)
+    corner = block[:, UNKNOWNS:, UNKNOWNS:].sum(0) + corner + jnp.diag(problem.shape_precision)
     return Linear(
-        energy + held.energy + pose_energy + smooth_energy
+        energy + held_energy + pose_energy + smooth_energy
         + 0.5 * (problem.shape_precision * posed.shape**2).sum(),
         (gradient[:, :UNKNOWNS] + drag).at[:, BODY].add(pull),
         gradient[:, UNKNOWNS:].sum(0) + problem.shape_precision * posed.shape,
         (block[:, :UNKNOWNS, :UNKNOWNS] + own).at[:, BODY, BODY].add(pose_block),
-        held.near + next_one,
+        near + next_one,
         one_after,
-        block[:, :UNKNOWNS, UNKNOWNS:] + held.border,
+        block[:, :UNKNOWNS, UNKNOWNS:] + border,
         corner,
         jacobian,
     )  # fmt: skip
@@ -157,18 +157,11 @@ def _point_forces(points: Array, problem: Problem, weights: Weights) -> tuple[Ar
     return energy, force, weight.at[..., 2, 2].add(floor_weight + weights.under_floor * (under < 0))
 
 
-class _Held(NamedTuple):
-    """What feet that stay where they stand add; gradient and block with the shape's part."""
+def _held_feet(points: Array, jacobian: Array, problem: Problem, weights: Weights) -> tuple[Array, ...]:
+    """What feet that stay where they stand add to energy, gradient, block, near, border and corner.
 
-    energy: Array
-    gradient: Float[Array, "time unknowns"]
-    block: Float[Array, "time unknowns unknowns"]
-    near: Float[Array, "less 69 69"]
-    border: Float[Array, "time 69 shapes"]
-    corner: Float[Array, "shapes shapes"]
-
-
-def _held_feet(points: Array, jacobian: Array, problem: Problem, weights: Weights) -> _Held:
+    Gradient and block have the shape's part too.
+    """
     slid = jnp.diff(points[:, CONTACT_ROWS], axis=0)
     loss, kept = _robust(problem.planted * (slid**2).sum(-1), weights.robust_floor)
     weight = jnp.repeat(problem.planted * kept, 3, axis=1)
@@ -182,7 +175,7 @@ def _held_feet(points: Array, jacobian: Array, problem: Problem, weights: Weight
     padded = jnp.pad(shaped, ((1, 0), (0, 0), (0, 0))) - jnp.pad(shaped, ((0, 1), (0, 0), (0, 0)))
     extra = jacobian.shape[-1] - UNKNOWNS
     block = jnp.einsum("trn,trm->tnm", own, held)
-    return _Held(
+    return (
         0.5 * loss.sum(),
         jnp.einsum("tr,trn->tn", back, contact),
         jnp.pad(block, ((0, 0), (0, extra), (0, extra))),

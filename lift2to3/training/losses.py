@@ -1,4 +1,4 @@
-"""`loss_fn(params, batch, key) -> (loss, scalars)` for G_2D and G_MV, made from their configs.
+"""`loss_fn(params, batch, key) -> (loss, scalars)` for G_2D, G_MV and the regressor, made from their configs.
 
 A batch is raw 3D windows; augmentation, cameras, projection and detection happen here, on the
 device, so that no two epochs see the same example and the host only ships points.
@@ -34,6 +34,7 @@ from lift2to3.models.multiview import (
     to_movement,
 )
 from lift2to3.models.params import Params, merge
+from lift2to3.models.regressor import predict_points, regressor_input
 from lift2to3.representation import JOINTS
 from lift2to3.skeletons import INDEX
 
@@ -217,5 +218,22 @@ def single_view_loss(graph: nnx.GraphDef, frames: int, config: LossConfig) -> Lo
         noisy = add_noise(x0, jax.random.normal(noise, x0.shape), t)
         loss = movement_loss(merge(graph, params)(noisy, t, condition), x0, example.safe)
         return loss, {"movement": loss}
+
+    return loss_fn
+
+
+def regressed_points(graph: nnx.GraphDef, params: Params, example: Example) -> Array:
+    """What the regressor makes of a batch of examples: (batch, time, joints, 3) in their frames, metres."""
+    frame, told = jax.vmap(regressor_input)(example.n, example.rig, example.condition)
+    return predict_points(graph, params, frame, told)
+
+
+def regressor_loss(graph: nnx.GraphDef, frames: int, config: LossConfig) -> LossFn:
+    """L1 on the 3D points: hip-relative, root and velocity."""
+
+    def loss_fn(params: Params, batch: dict[str, Array], key: PRNGKeyArray) -> tuple[Array, Scalars]:
+        example = make_examples(batch, key, frames, config)
+        scalars = points_losses(regressed_points(graph, params, example), example.points, example.safe)
+        return weighted_sum(scalars, config, POINT_TERMS), scalars
 
     return loss_fn
