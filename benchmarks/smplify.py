@@ -33,7 +33,7 @@ from scipy.sparse import csr_matrix
 from lift2to3 import Camera, Keypoints, as_keypoints
 from lift2to3.conventions import MODEL_FPS
 from lift2to3.fit.body_prior import load_body_prior
-from lift2to3.fit.smplify_problem import (
+from lift2to3.fit.pose_problem import (
     SHAPES,
     UNKNOWNS,
     Posed,
@@ -43,8 +43,8 @@ from lift2to3.fit.smplify_problem import (
     residuals,
     stepped,
 )
+from lift2to3.fit.pose_solver import solve
 from lift2to3.fit.smplify_search import search
-from lift2to3.fit.smplify_solver import solve
 from lift2to3.fit.smplify_terms import (
     SmplifyConfig,
     pose_prior,

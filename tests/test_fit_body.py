@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from lift2to3.body import pose_body
 from lift2to3.fit.body_prior import load_body_prior
 from lift2to3.fit.fit_body import FitConfig, fit_body
-from lift2to3.fit.smplify_windows import WINDOW_FRAMES, poses_of, rotations_of
+from lift2to3.fit.pose_windows import WINDOW_FRAMES, poses_of, rotations_of
 from lift2to3.keypoints import as_keypoints
 from lift2to3.motion import Motion
 from lift2to3.skeletons import CANONICAL, INDEX, MIRROR, rows_by_side

@@ -13,10 +13,10 @@ from scipy.spatial.transform import Rotation
 from tiny import camera, film, walk
 
 import lift2to3 as l23
-from lift2to3.fit import smplify_solver
+from lift2to3.fit import pose_solver
 from lift2to3.fit.body_prior import load_body_prior
-from lift2to3.fit.smplify_linear import Linear, jacobian_of, linearise
-from lift2to3.fit.smplify_problem import (
+from lift2to3.fit.pose_linear import Linear, jacobian_of, linearise
+from lift2to3.fit.pose_problem import (
     RATES,
     SHAPES,
     UNKNOWNS,
@@ -28,9 +28,9 @@ from lift2to3.fit.smplify_problem import (
     residuals,
     stepped,
 )
+from lift2to3.fit.pose_windows import even_starts, fade_in
 from lift2to3.fit.smplify_search import cheapest_path
 from lift2to3.fit.smplify_terms import SmplifyConfig, pose_prior, shape_precision, weights_at
-from lift2to3.fit.smplify_windows import even_starts, fade_in
 from lift2to3.geometry.cameras import View
 from lift2to3.keypoints import Keypoints
 from lift2to3.motion import Motion
@@ -140,7 +140,7 @@ def test_gradient_and_normal_equations_are_those_of_the_residuals():
 @pytest.mark.parametrize("damping", [1e-3, 1.0])
 def test_a_step_solves_the_damped_normal_equations(damping):
     linear = linear_of(*small_problem(), WEIGHTS)
-    step, shape_step = jax.jit(smplify_solver._solve)(linear, damping)
+    step, shape_step = jax.jit(pose_solver._solve)(linear, damping)
     matrix, gradient = dense(linear)
     added = damping * np.diag(matrix) + np.where(np.arange(SMALL) < FRAMES * UNKNOWNS, 1e-2, 0.0)
     expected = np.linalg.solve(matrix + np.diag(added), -gradient)
@@ -150,7 +150,7 @@ def test_a_step_solves_the_damped_normal_equations(damping):
 
 def test_the_spread_is_laplace_s():
     posed, problem, prior = small_problem()
-    spread = smplify_solver.spread_of(posed, problem, prior, WEIGHTS)
+    spread = pose_solver.spread_of(posed, problem, prior, WEIGHTS)
     matrix, _ = dense(linear_of(posed, problem, prior, WEIGHTS))
     matrix += np.diag(np.where(np.arange(SMALL) < FRAMES * UNKNOWNS, 1e-2, 0.0))
     _, own = jax.jit(jacobian_of)(posed, prior, problem.rest_offsets)
@@ -165,7 +165,7 @@ def test_the_spread_is_laplace_s():
 
 def test_steps_lower_the_energy_to_a_minimum_from_which_a_general_solver_finds_no_lower_one():
     posed, problem, prior = small_problem()
-    solve = lambda steps: smplify_solver.solve(posed, problem, prior, WEIGHTS, steps, 0.0)  # noqa: E731
+    solve = lambda steps: pose_solver.solve(posed, problem, prior, WEIGHTS, steps, 0.0)  # noqa: E731
     energies = [float(solve(steps)[1]) for steps in (0, 1, 4, 60)]
     assert energies == sorted(energies, reverse=True) and energies[-1] < 0.3 * energies[0]
     best, energy, _ = solve(200)

@@ -22,7 +22,7 @@ from lift2to3.conventions import MODEL_FPS, NEAR_M
 from lift2to3.disk_cache import use_disk_cache
 from lift2to3.fit.body_prior import load_body_prior
 from lift2to3.fit.first_pose import first_rest_offsets, first_rotations, measured_rest_offsets
-from lift2to3.fit.smplify_problem import (
+from lift2to3.fit.pose_problem import (
     SHAPES,
     Posed,
     PosePrior,
@@ -32,8 +32,8 @@ from lift2to3.fit.smplify_problem import (
     of_numpy,
     smoothed,
 )
-from lift2to3.fit.smplify_solver import solve
-from lift2to3.fit.smplify_windows import (
+from lift2to3.fit.pose_solver import solve
+from lift2to3.fit.pose_windows import (
     OVERLAP_FRAMES,
     WINDOW_FRAMES,
     Poses,

@@ -11,10 +11,10 @@ from scipy.spatial.transform import Rotation
 
 from lift2to3.body import BODY_JOINTS
 from lift2to3.conventions import MODEL_FPS
-from lift2to3.fit.smplify_problem import SHAPES, Posed, PosePrior, of_numpy
-from lift2to3.fit.smplify_solver import solve
+from lift2to3.fit.pose_problem import SHAPES, Posed, PosePrior, of_numpy
+from lift2to3.fit.pose_solver import solve
+from lift2to3.fit.pose_windows import Poses, even_starts, joined, points_at, poses_at_rate
 from lift2to3.fit.smplify_terms import SeenClip, SmplifyConfig, shape_precision, weights_at, window_problem
-from lift2to3.fit.smplify_windows import Poses, even_starts, joined, points_at, poses_at_rate
 from lift2to3.resample import bridge_gaps
 from lift2to3.skeletons import INDEX
 

@@ -13,8 +13,8 @@ from scipy.ndimage import gaussian_filter1d, median_filter
 
 from lift2to3.contact import CONTACT_POINTS, CONTACT_ROWS, ContactConfig, hysteresis
 from lift2to3.conventions import MODEL_FPS
-from lift2to3.fit.smplify_problem import RATES, SHAPES, PosePrior, Problem, Weights, learned_prior, of_numpy
-from lift2to3.fit.smplify_windows import OVERLAP_FRAMES, WINDOW_FRAMES
+from lift2to3.fit.pose_problem import RATES, SHAPES, PosePrior, Problem, Weights, learned_prior, of_numpy
+from lift2to3.fit.pose_windows import OVERLAP_FRAMES, WINDOW_FRAMES
 from lift2to3.geometry.cameras import View
 from lift2to3.geometry.ground import depth_from_size, foot_depths
 from lift2to3.resample import bridge_gaps

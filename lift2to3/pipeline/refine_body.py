@@ -24,9 +24,18 @@ from lift2to3.conventions import MODEL_FPS
 from lift2to3.disk_cache import use_disk_cache
 from lift2to3.fit.body_prior import load_body_prior
 from lift2to3.fit.fit_body import fit_body
-from lift2to3.fit.smplify_problem import SHAPES, Posed, PosePrior, rest_offsets
+from lift2to3.fit.pose_problem import SHAPES, Posed, PosePrior, rest_offsets
+from lift2to3.fit.pose_solver import solve, spread_of
+from lift2to3.fit.pose_windows import (
+    Poses,
+    even_starts,
+    fade_in,
+    points_at,
+    poses_at_rate,
+    poses_of,
+    rotations_of,
+)
 from lift2to3.fit.smplify_search import common_shape, search
-from lift2to3.fit.smplify_solver import solve, spread_of
 from lift2to3.fit.smplify_terms import (
     SeenClip,
     SmplifyConfig,
@@ -35,15 +44,6 @@ from lift2to3.fit.smplify_terms import (
     shape_precision,
     weights_at,
     window_problem,
-)
-from lift2to3.fit.smplify_windows import (
-    Poses,
-    even_starts,
-    fade_in,
-    points_at,
-    poses_at_rate,
-    poses_of,
-    rotations_of,
 )
 from lift2to3.geometry.cameras import Camera, View
 from lift2to3.keypoints import Keypoints

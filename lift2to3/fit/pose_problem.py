@@ -2,7 +2,7 @@
 
 Unknown are, in every frame, 21 joints' rotations (axis times angle from the prior's mean pose), the
 pelvis's rotation and its place, 69 numbers; and for the whole window a few bone lengths. `residuals` defines
-the energy; `smplify_linear` has its gradient and normal equations. Robust terms are Geman–McClure's.
+the energy; `pose_linear` has its gradient and normal equations. Robust terms are Geman–McClure's.
 """
 
 from __future__ import annotations

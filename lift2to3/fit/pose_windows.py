@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from scipy.spatial.transform import Rotation
 
 from lift2to3.body import pose_body
-from lift2to3.fit.smplify_problem import Posed, of_numpy, rest_offsets
+from lift2to3.fit.pose_problem import Posed, of_numpy, rest_offsets
 from lift2to3.resample import nearest_rotations, resample_points
 
 WINDOW_FRAMES: Final = 120

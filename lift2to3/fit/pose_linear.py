@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from lift2to3.body import ANCESTORS, BODY_JOINTS, PATHS, pose_body
 from lift2to3.contact import CONTACT_ROWS
-from lift2to3.fit.smplify_problem import (
+from lift2to3.fit.pose_problem import (
     BODY,
     LENGTHENED,
     RESTING_M,

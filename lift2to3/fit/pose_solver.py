@@ -17,8 +17,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from lift2to3.fit.smplify_linear import Linear, linearise
-from lift2to3.fit.smplify_problem import UNKNOWNS, Posed, PosePrior, Problem, Weights, stepped
+from lift2to3.fit.pose_linear import Linear, linearise
+from lift2to3.fit.pose_problem import UNKNOWNS, Posed, PosePrior, Problem, Weights, stepped
 
 _LARGE: Final = 1e15  # over any variance of an unknown
 _DRAWS: Final = 256
