@@ -133,7 +133,20 @@ def _batches(
 ) -> Iterator[dict[str, np.ndarray]]:
     if not 0 <= stream.host < stream.hosts:
         raise ValueError(f"host: wanted 0 to {stream.hosts - 1}, found {stream.host}")
-    frames = _lay_out(rates, of_frames, of_clips, config)
+    if not of_frames:
+        raise ValueError("windows: no clips to read from")
+    if len(set(rates)) > 1:
+        raise ValueError(f"windows: clips at {sorted(set(rates))} frames per second; wanted one rate")
+    if min(config.frames, config.batch) < 1:
+        raise ValueError(f"windows: wanted frames and batch above 0, found {config}")
+    lengths = np.array([len(next(iter(arrays.values()))) for arrays in of_frames])
+    frames = _Frames(
+        of_frames={name: np.concatenate([arrays[name] for arrays in of_frames]) for name in of_frames[0]},
+        of_clips={name: np.stack([arrays[name] for arrays in of_clips]) for name in of_clips[0]},
+        clip_start=np.cumsum(lengths) - lengths,
+        clip_frames=lengths,
+        slots=_slots(lengths.tolist(), config),
+    )
     if len(frames.slots) < stream.hosts:
         raise ValueError(f"hosts: {stream.hosts} of them cannot share {len(frames.slots)} slots of motion")
     installed = importlib.util.find_spec("grain") is not None
@@ -144,32 +157,14 @@ def _batches(
     return readers[config.reader](frames, config, stream)
 
 
-def _lay_out(
-    rates: Sequence[float],
-    of_frames: Sequence[Mapping[str, np.ndarray]],
-    of_clips: Sequence[Mapping[str, np.ndarray]],
-    config: WindowConfig,
-) -> _Frames:
-    if not of_frames:
-        raise ValueError("windows: no clips to read from")
-    if len(set(rates)) > 1:
-        raise ValueError(f"windows: clips at {sorted(set(rates))} frames per second; wanted one rate")
-    if min(config.frames, config.batch) < 1:
-        raise ValueError(f"windows: wanted frames and batch above 0, found {config}")
-    lengths = np.array([len(next(iter(arrays.values()))) for arrays in of_frames])
+def _slots(lengths: Sequence[int], config: WindowConfig) -> Int[np.ndarray, "slots 3"]:
     slots = []
-    for clip, length in enumerate(lengths.tolist()):
+    for clip, length in enumerate(lengths):
         starts = max(1, length - config.raw_frames + 1)
         count = min(starts, math.ceil(length / config.frames))
         edges = np.round(np.linspace(0, starts, count + 1)).astype(int)
         slots += [(clip, first, last - first) for first, last in zip(edges[:-1], edges[1:], strict=True)]
-    return _Frames(
-        of_frames={name: np.concatenate([arrays[name] for arrays in of_frames]) for name in of_frames[0]},
-        of_clips={name: np.stack([arrays[name] for arrays in of_clips]) for name in of_clips[0]},
-        clip_start=np.cumsum(lengths) - lengths,
-        clip_frames=lengths,
-        slots=np.array(slots),
-    )
+    return np.array(slots)
 
 
 def _grain_batches(frames: _Frames, config: WindowConfig, stream: Stream) -> Iterator[dict[str, np.ndarray]]:
@@ -183,13 +178,10 @@ def _grain_batches(frames: _Frames, config: WindowConfig, stream: Stream) -> Ite
     dataset = dataset[stream.host :: stream.hosts].repeat().random_map(crop).batch(config.batch)
     dataset = dataset.map(lambda drawn: _gather(frames, config, *drawn))
 
-    def batches() -> Iterator[dict[str, np.ndarray]]:
-        for step in range(stream.start_step, len(dataset)):
-            batch = dataset[step]
-            assert batch is not None  # only a filter makes holes
-            yield batch
-
-    return batches()
+    for step in range(stream.start_step, len(dataset)):
+        batch = dataset[step]
+        assert batch is not None  # only a filter makes holes
+        yield batch
 
 
 def _numpy_batches(frames: _Frames, config: WindowConfig, stream: Stream) -> Iterator[dict[str, np.ndarray]]:

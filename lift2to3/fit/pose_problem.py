@@ -225,12 +225,10 @@ def smooth_weights(weights: Weights) -> tuple[Array, Array]:
     """Of the `smoothed` coordinates' first and second changes."""
     rates = weights.root_turn, weights.turn, weights.step
     changes = weights.root_turn_change, weights.turn_change, weights.step_change
-    spread = lambda three: jnp.repeat(  # noqa: E731
-        jnp.stack([jnp.asarray(value, jnp.float32) for value in three]),
-        np.array([9, TURNS, 3]),
-        total_repeat_length=RATES,
-    )
-    return spread(rates), spread(changes)
+    stacked = (jnp.stack([jnp.asarray(value, jnp.float32) for value in three]) for three in (rates, changes))
+    counts = np.array([9, TURNS, 3])
+    first, second = (jnp.repeat(three, counts, total_repeat_length=RATES) for three in stacked)
+    return first, second
 
 
 def residuals(
