@@ -121,15 +121,9 @@ def augment_body(
 ) -> tuple[Body, Bool[Array, "time"]]:
     """One clip's augmentation and which of its frames are real. Heading is left to the random camera.
 
-    Args:
-        key: of this clip.
-        quaternions: wxyz of each joint relative to its parent, without sign jumps.
-        root_translation: metres.
-        rest_offsets: metres.
-        valid: frames that are real (short clips are padded).
-        frames: how many to return.
-        config: as for points; splicing upper bodies is left out, feet do not depend on it.
-        feet: what is done to feet on top.
+    Lengths are metres; quaternions are wxyz of each joint relative to its parent, without sign jumps;
+    frames are ``valid`` that are real (short clips are padded). Of the config, splicing upper bodies is
+    left out: feet do not depend on it.
     """
     keys = jax.random.split(key, 10)
     rate = random_rate(keys[0], config)

@@ -75,18 +75,13 @@ class _Frames(NamedTuple):
 def window_batches(
     clips: Sequence[MocapClip], config: WindowConfig, stream: Stream
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Batches of windows without end.
+    """Batches of windows of clips, all at one rate, without end.
 
     Yields:
         ``points_world`` (batch, raw_frames, 38, 3) float32, metres, world z up;
         ``frames_valid`` (batch, raw_frames) bool, False where a clip shorter than the window holds its
         last frame; ``contacts`` (batch, raw_frames, 4) bool, False there; ``contacts_trusted``
         (batch,) bool.
-
-    Args:
-        clips: all at one rate.
-        config: sizes and reader.
-        stream: which of them.
 
     Raises:
         ValueError: no clips, clips of several rates, or fewer slots than hosts.

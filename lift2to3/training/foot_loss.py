@@ -144,7 +144,6 @@ def foot_validator(
     model: FootLifterConfig,
     config: FootLossConfig,
     windows: int = 128,
-    seed: int = 0,
 ) -> Validate:
     """Mean ankle angle error, degrees, of initial and refined feet on fixed windows per set of clips.
 
@@ -155,8 +154,8 @@ def foot_validator(
     make = jax.jit(lambda key, batch: make_foot_examples(key, batch, frames, config))
     sets = {}
     for name, group in bodies.items():
-        batch = next(body_window_batches(group, size, Stream(seed)))
-        sets[name] = make(jax.random.key(seed), {key: jnp.asarray(part) for key, part in batch.items()})
+        batch = next(body_window_batches(group, size, Stream(seed=0)))
+        sets[name] = make(jax.random.key(0), {key: jnp.asarray(part) for key, part in batch.items()})
 
     @jax.jit
     def angles(params: Params, given: FootInput, true: Array) -> tuple[Array, Array]:

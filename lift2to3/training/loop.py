@@ -79,7 +79,7 @@ def train(
         folder: the run folder.
         config: schedule, stopping, logging.
         describe: written into ``config.json`` beside the loop's own.
-        validate: called with the averaged weights every so often; its numbers are logged.
+        validate: called with the averaged weights now and then; its numbers are logged.
 
     Raises:
         NonFiniteLoss: a loss or gradient norm is not finite; names the steps it lies between.
