@@ -175,13 +175,22 @@ class Placement(NamedTuple):
 
 def place_points(bvh: Bvh, family: Family) -> Placement:
     """Where each canonical point rides. The mid-points are placed, but better taken as means."""
-    rest = _Rest(bvh, family)
+    rest, head = _Rest(bvh, family), family.head_middle
     placed = {name: (rest.row(name), np.zeros(3)) for name in CANONICAL if family.plays(name)}
-    placed |= _place_trunk(rest)
-    placed |= _place_head(rest)
+    # spine3 a third of the way from spine2 to the neck's base (SMPL: 58 % of the trunk)
+    placed["spine3"] = placed["mid_shoulder"] = rest.row("spine2"), 0.35 * rest.bone("neck_base")
+    hips = 0.5 * (rest.between("root", "left_hip") + rest.between("root", "right_hip"))
+    placed["mid_hip"] = rest.row("root"), hips
+    if not family.plays("pelvis"):
+        placed["pelvis"] = rest.row("root"), hips + np.multiply(rest.scale, _PELVIS_FROM_HIPS)
+    middle = rest.end("head") if head is None else np.multiply(rest.scale, head)
+    for name, offset in _both_sides(_HEAD):
+        placed[name] = rest.row("head"), middle + np.multiply(rest.scale, offset)
     soles = []
     for side in ("left", "right"):
-        placed |= _place_arm(rest, side)
+        placed[f"{side}_collar"] = rest.row(f"{side}_clavicle"), 0.5 * rest.bone(f"{side}_shoulder")
+        knuckles = rest.bone(f"{side}_knuckles") + rest.end(f"{side}_knuckles")
+        placed[f"{side}_hand"] = rest.row(f"{side}_wrist"), knuckles
         feet, sole = _place_foot(rest, side)
         placed |= feet
         soles.append(sole)
@@ -232,34 +241,6 @@ def _both_sides(
         (mirror_name(name), (-x, y, z)) for name, (x, y, z) in table.items() if name.startswith("left_")
     ]
     return [*table.items(), *mirrored]
-
-
-def _place_trunk(rest: _Rest) -> _Placed:
-    """Spine3 a third of the way from spine2 to the neck's base (SMPL: 58 % of the trunk)."""
-    upper = (rest.row("spine2"), 0.35 * rest.bone("neck_base"))
-    hips = 0.5 * (rest.between("root", "left_hip") + rest.between("root", "right_hip"))
-    trunk = {"spine3": upper, "mid_shoulder": upper, "mid_hip": (rest.row("root"), hips)}
-    if not rest.family.plays("pelvis"):
-        trunk["pelvis"] = (rest.row("root"), hips + np.multiply(rest.scale, _PELVIS_FROM_HIPS))
-    return trunk
-
-
-def _place_head(rest: _Rest) -> _Placed:
-    given = rest.family.head_middle
-    middle = rest.end("head") if given is None else np.multiply(rest.scale, given)
-    return {
-        name: (rest.row("head"), middle + np.multiply(rest.scale, offset))
-        for name, offset in _both_sides(_HEAD)
-    }
-
-
-def _place_arm(rest: _Rest, side: str) -> _Placed:
-    """The collar half-way to the shoulder, the hand's point at the knuckles."""
-    knuckles = rest.bone(f"{side}_knuckles") + rest.end(f"{side}_knuckles")
-    return {
-        f"{side}_collar": (rest.row(f"{side}_clavicle"), 0.5 * rest.bone(f"{side}_shoulder")),
-        f"{side}_hand": (rest.row(f"{side}_wrist"), knuckles),
-    }
 
 
 def _place_foot(rest: _Rest, side: str) -> tuple[_Placed, tuple[np.ndarray, np.ndarray]]:
