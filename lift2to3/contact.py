@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
+from scipy.ndimage import binary_propagation
 
 from lift2to3.conventions import GROUND_NORMAL
 from lift2to3.geometry.ground import FOOT_HEIGHT_M
@@ -154,11 +155,5 @@ def hysteresis(
     begin: Bool[np.ndarray, "time *points"], hold: Bool[np.ndarray, "time *points"]
 ) -> Bool[np.ndarray, "time *points"]:
     """The runs of ``hold`` (along time) in which ``begin`` is true at least once, whole."""
-    frame = np.arange(len(hold)).reshape(-1, *[1] * (hold.ndim - 1))
-    last_gap = np.maximum.accumulate(np.where(hold, -1, frame), axis=0)
-    last_begin = np.maximum.accumulate(np.where(begin, frame, -1), axis=0)
-    begun_before = last_begin > last_gap
-    next_gap = np.minimum.accumulate(np.where(hold, len(hold), frame)[::-1], axis=0)[::-1]
-    next_begin = np.minimum.accumulate(np.where(begin, frame, len(hold))[::-1], axis=0)[::-1]
-    begins_later = next_begin < next_gap
-    return hold & (begun_before | begins_later)
+    along_time = np.ones((3, *(1,) * (hold.ndim - 1)), bool)
+    return binary_propagation(begin & hold, along_time, mask=hold)
