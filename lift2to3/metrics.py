@@ -109,9 +109,8 @@ def _chunk_aligned(
 
 
 def _chunks(points: Points, frames: int) -> Float[np.ndarray, "chunks points 3"]:
-    """The points of consecutive chunks of so many frames; what the last one lacks is NaN."""
-    padded = np.full((-(-len(points) // frames) * frames, *points.shape[1:]), np.nan)
-    padded[: len(points)] = points
+    """The points of consecutive chunks of this many frames; what the last one lacks is NaN."""
+    padded = np.pad(points, ((0, -len(points) % frames), (0, 0), (0, 0)), constant_values=np.nan)
     return padded.reshape(-1, frames * points.shape[1], 3)
 
 

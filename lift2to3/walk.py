@@ -133,7 +133,7 @@ class _Walk:
         return np.stack([track[name] for name in CANONICAL], axis=1)
 
     def path(self, distance: _Curve) -> tuple[_Track, _Curve]:
-        """Position on the floor and heading after so many metres along the arc."""
+        """Position on the floor and heading after this distance along the arc, metres."""
         turned = self.curvature * distance
         chord, towards = distance * np.sinc(turned / (2 * np.pi)), self.heading + turned / 2
         position = np.stack([chord * np.cos(towards), chord * np.sin(towards), 0 * chord], -1)

@@ -204,7 +204,7 @@ def place_points(bvh: Bvh, family: Family) -> Placement:
 
 
 class _Rest:
-    """A skeleton at rest, spoken of by roles. Every frame is the file's: x left, y up, z forward."""
+    """A skeleton at rest, addressed by roles. Every frame is the file's: x left, y up, z forward."""
 
     def __init__(self, bvh: Bvh, family: Family) -> None:
         self.family = family

@@ -106,7 +106,7 @@ class FloorErrorConfig:
 def tell_floor(
     key: PRNGKeyArray, up: Float[Array, "3"], height_m: Float[Array, "time feet"], config: FloorErrorConfig
 ) -> tuple[Float[Array, "time 3"], Float[Array, "time feet"]]:
-    """The world's up and the ankles' heights as somebody else's motion has them; 0 where unknown.
+    """The world's up and the ankles' heights as an estimated motion has them; 0 where unknown.
 
     True ones are the up in the camera's axes, and the heights over the floor.
     """

@@ -21,7 +21,7 @@ from lift2to3.data.mocap import MocapClip, quaternions_from_matrices
 from lift2to3.motion import BodyMotion
 
 SLOWEST_WARP: Final = 1.25
-"""The device may stretch time by up to this: it then needs so many times more frames of input."""
+"""The device may stretch time by up to this: it then needs that many times more frames of input."""
 
 
 @dataclasses.dataclass(frozen=True)

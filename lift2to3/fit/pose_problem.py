@@ -44,7 +44,7 @@ _BONE_ENDS: Final = {
     "shins": ("left_ankle", "right_ankle"),
 }
 SHAPES: Final = tuple(_BONE_ENDS)
-"""What the bones' lengths are told by: logarithms of a factor for all of them and of one for each part."""
+"""What parametrises the bones' lengths: logarithms of a factor for all of them and of one for each part."""
 LENGTHENED: Final = np.array(
     [[name in ends for ends in _BONE_ENDS.values()] for name in CANONICAL], np.float32
 )
@@ -88,7 +88,7 @@ class PosePrior(NamedTuple):
 
 
 def learned_prior(weight: float, floor_rad: float) -> PosePrior:
-    """The shipped prior, so many times as firm, its deviations this much larger."""
+    """The shipped prior with its precision times ``weight``, after ``floor_rad`` is added to its deviations."""
     learned = load_body_prior()
     covariance = learned.tangent_covariance.astype(float)
     covariance = covariance + floor_rad**2 * np.eye(len(covariance))

@@ -151,7 +151,7 @@ def solve(
 def spread_of(posed: Posed, problem: Problem, prior: PosePrior, weights: Weights) -> Float[Array, "time 38"]:
     """Standard deviation of each point, metres, by the energy's Gaussian approximation (Laplace's).
 
-    It is that of so many draws, to about 3 %. Draws are one substitution, which single precision bears; the
+    It is that of `_DRAWS` draws, to about 3 %. Draws are one substitution, which single precision bears; the
     recursion for the inverse's own blocks it does not, where a person is long unseen.
     """
     known = jax.device_put((problem, prior, weights))

@@ -79,7 +79,7 @@ def joined(parts: list[Poses], starts: Int[np.ndarray, " windows"], frames: int)
 def fade_in(
     whole: Float[np.ndarray, "time *rest"], piece: Float[np.ndarray, "window *rest"], start: int, solved: int
 ) -> None:
-    """Put a window's piece into the clip, of which so many frames are there; past its end it is cut."""
+    """Put a window's piece into the clip, whose first ``solved`` frames are there; past its end it is cut."""
     fade = np.ones(min(len(piece), len(whole) - start))
     overlap = max(solved - start, 0)
     fade[:overlap] = np.linspace(0, 1, overlap + 2)[1:-1]
@@ -88,6 +88,6 @@ def fade_in(
 
 
 def poses_at_rate(poses: Poses, fps: float, target_fps: float, frames: int) -> Poses:
-    """Poses at another rate, so many frames of them."""
+    """Poses at another rate: this many frames."""
     parts = Poses(*(resample_points(part, fps, target_fps, frames) for part in poses))
     return parts._replace(root_rotation=nearest_rotations(parts.root_rotation))

@@ -20,7 +20,9 @@ from lift2to3.geometry.ground import depth_from_size, foot_depths
 from lift2to3.resample import bridge_gaps
 from lift2to3.skeletons import CANONICAL, INDEX
 
-_SIZE_FACTOR: Final = 1.35  # a foot's ray that meets the floor so many times off what size says is no foot's
+_SIZE_FACTOR: Final = (
+    1.35  # a ray that meets the floor this many times nearer or farther than size says is no foot's
+)
 _STANDS_WITH: Final = {"heel": ("heel", "ankle"), "big_toe": ("big_toe", "small_toe", "foot")}
 """A contact point's kind → points that stand while it does; the first that was ever seen tells."""
 _COMPILED_FRAMES: Final = 512  # what is compiled serves clips up to the next multiple of this
@@ -38,7 +40,7 @@ class SmplifyConfig:
     Attributes:
         keypoint_m: error of a keypoint of confidence 1, in metres at the person's distance: detectors err
             in proportion to the person's size in the picture.
-        robust: an image error of so many deviations counts half; `coarse_robust` in the search.
+        robust: an image error of this many deviations counts half; `coarse_robust` in the search.
         pose: weight of the pose prior beside one frame's keypoints.
         pose_floor_rad: added to every deviation of the prior: none of a pose's numbers is that sure.
         limit_rad: beyond a joint's range.
@@ -47,7 +49,7 @@ class SmplifyConfig:
         turn_change, root_turn_change, step_change: accelerations, rad/s² and m/s².
         floor_m: height of a standing foot's point over where it should be.
         planted_m_per_s: its speed.
-        robust_floor: a standing foot that is off by so many deviations counts half.
+        robust_floor: a standing foot that is off by this many deviations counts half.
         under_floor_m: any point under the floor.
         size_share: logarithm of a body's size around the prior's, that is of statures.
         bone_share: logarithm of a body part's size beside the whole body's.
@@ -193,7 +195,7 @@ def pose_prior(config: SmplifyConfig) -> PosePrior:
 
 
 def weights_at(config: SmplifyConfig, fps: float, robust: float) -> Weights:
-    """The configuration's deviations as weights of a problem with so many frames a second."""
+    """The configuration's deviations as weights of a problem at this frame rate."""
     rate, change = fps**-1.0, fps**-2.0
     return Weights(
         robust**2,
