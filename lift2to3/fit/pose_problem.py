@@ -88,7 +88,7 @@ class PosePrior(NamedTuple):
 
 
 def learned_prior(weight: float, floor_rad: float) -> PosePrior:
-    """The shipped prior with its precision times ``weight``, after ``floor_rad`` is added to its deviations."""
+    """The shipped prior, ``floor_rad`` added to its deviations, its precision then times ``weight``."""
     learned = load_body_prior()
     covariance = learned.tangent_covariance.astype(float)
     covariance = covariance + floor_rad**2 * np.eye(len(covariance))

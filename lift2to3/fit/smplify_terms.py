@@ -21,7 +21,7 @@ from lift2to3.resample import bridge_gaps
 from lift2to3.skeletons import CANONICAL, INDEX
 
 _SIZE_FACTOR: Final = (
-    1.35  # a ray that meets the floor this many times nearer or farther than size says is no foot's
+    1.35  # a ray whose floor point is this many times off what size says is no foot's
 )
 _STANDS_WITH: Final = {"heel": ("heel", "ankle"), "big_toe": ("big_toe", "small_toe", "foot")}
 """A contact point's kind → points that stand while it does; the first that was ever seen tells."""
