@@ -21,7 +21,7 @@ _TRUST_PARENT: Final = 0.01  # square metres: how much a joint's children must s
 
 def symmetric(offsets: Float[np.ndarray, "38 3"]) -> Float[np.ndarray, "38 3"]:
     """Both sides alike: the mean of the offsets and their mirror image."""
-    return (offsets + REFLECT_X * offsets[MIRROR]) / 2
+    return (offsets + REFLECT_X.astype(float) * offsets[MIRROR]) / 2
 
 
 def first_rest_offsets(points: Float[np.ndarray, "time 38 3"], prior: BodyPrior) -> Float[np.ndarray, "38 3"]:
