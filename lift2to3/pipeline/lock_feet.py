@@ -16,14 +16,10 @@ from jaxtyping import Bool, Float, Int
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 from scipy.spatial.transform import Rotation
 
-from lift2to3.contact import (
-    CONTACT_ROWS,
-    LIFTED_CONTACT,
-    STANDING_HEIGHT_M,
-    ContactConfig,
-)
+from lift2to3.contact import CONTACT_ROWS, LIFTED_CONTACT, STANDING_HEIGHT_M, ContactConfig
 from lift2to3.motion import BodyMotion
 from lift2to3.pipeline.foot_summary import HEEL_TOE, body_contacts
+from lift2to3.resample import runs_of_true
 from lift2to3.skeletons import INDEX, rows_by_side
 
 _LEGS: Final = rows_by_side("hip", "knee", "ankle")
@@ -169,11 +165,11 @@ def _runs_in_place(point: _Track, contact: _Mask, fps: float, config: LockConfig
         strayed = held & (np.linalg.norm(from_place, axis=-1) > config.stray_m)
         if not strayed.any():
             break
-        for first, end in _ends(held)[np.unique(runs[strayed])]:
+        for first, end in runs_of_true(held)[np.unique(runs[strayed])]:
             quarter = (end - first) // 4
             step = first + quarter + int(speed[first + quarter : end - quarter].argmax())
             held[max(first, step - half_gap) : min(end, step + half_gap + 1)] = False
-    for first, end in _ends(held):
+    for first, end in runs_of_true(held):
         if end - first < shortest:
             held[first:end] = False
     return _numbered(held)
@@ -183,11 +179,6 @@ def _numbered(mask: _Mask) -> Int[np.ndarray, " time"]:
     """The number of the run of True that a frame belongs to, -1 outside."""
     begins = mask & ~np.concatenate([[False], mask[:-1]])
     return np.where(mask, np.cumsum(begins) - 1, -1)
-
-
-def _ends(mask: _Mask) -> Int[np.ndarray, "runs 2"]:
-    """First frame, and the one after the last, of every run of True."""
-    return np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]))).reshape(-1, 2)
 
 
 def _places(point: _Track, runs: Int[np.ndarray, " time"]) -> Float[np.ndarray, "runs 3"]:
