@@ -28,9 +28,9 @@ def feet(
     /,
     out: Folder,
     camera: MaybeCamera = None,
+    direction: Direction = None,
     skeleton: Format = None,
     fps: Rate = None,
-    direction: Direction = None,
     track: Track = None,
     body_model: MaybeFile = None,
     weights: MaybeFile = None,
@@ -44,9 +44,9 @@ def feet(
         keypoints: 2D keypoints in pixels of the same video, with heels and toes.
         out: folder for the results.
         camera: the calibrated camera, as for lift. May be left out where the motion's file has one.
+        direction: what R and t do, where the camera file does not state it.
         skeleton: the keypoints' format where the file does not state it, such as halpe26 or body25.
         fps: frames per second of the clip where the keypoints' file does not state it.
-        direction: what R and t do, where the camera file does not state it.
         track: whom, where the motion's file holds several people; by default who is seen longest.
         body_model: your SMPL, SMPL-H or SMPL-X file, for the exact proportions in another program's result.
         weights: a .safetensors file of your own instead of the shipped weights.

@@ -97,7 +97,7 @@ def compare_motions(
         motion.points_world[:, [motion.joint_names.index(name) for name in names]]
         for motion in (predicted, true)
     )
-    _say_what_is_missing(points, truth, [names.index(name) for name in chosen])
+    _warn_missing(points, truth, [names.index(name) for name in chosen])
     both = np.all(np.isfinite(points) & np.isfinite(truth), axis=-1)
     hips = [names.index("left_hip"), names.index("right_hip")]
     if not both[:, hips].all(1).any():
@@ -132,7 +132,7 @@ def _chosen(
     return tuple(wanted)
 
 
-def _say_what_is_missing(
+def _warn_missing(
     predicted: Float[np.ndarray, "time joints 3"],
     true: Float[np.ndarray, "time joints 3"],
     rows: Sequence[int],

@@ -78,14 +78,10 @@ def _parameter_section(motion: Motion, up: UpAxis, data_block: int) -> bytes:
         "CAMERA_RATE": np.array(motion.fps, "<f4"),
     }
     analog = {"USED": np.array(0, "<i2"), "RATE": np.array(0.0, "<f4")}
-    records = [
-        (number, name, fields)
-        for number, (name, fields) in enumerate((("POINT", point), ("ANALOG", analog), ("TRIAL", trial)), 1)
-    ]
-    body = b"".join(
-        _record(name, -number, b"\0") + b"".join(_record(key, number, _value(v)) for key, v in fields.items())
-        for number, name, fields in records
-    )
+    body = b""
+    for number, (name, fields) in enumerate((("POINT", point), ("ANALOG", analog), ("TRIAL", trial)), 1):
+        body += _record(name, -number, b"\0")
+        body += b"".join(_record(key, number, _value(value)) for key, value in fields.items())
     blocks = (4 + len(body) + 1) // _BLOCK + 1  # room for a zero byte: no further record
     return (struct.pack("<4B", 1, 0x50, blocks, _INTEL) + body).ljust(blocks * _BLOCK, b"\0")
 
