@@ -15,7 +15,7 @@ from lift2to3.commands.arguments import (
     as_format,
 )
 from lift2to3.commands.lift import BODY_FILE
-from lift2to3.commands.output import prepare_folder, print_report, print_written, write_report_text
+from lift2to3.commands.output import prepare_folder, print_report, print_written
 from lift2to3.progress import progress
 from lift2to3.told import gathered_warnings
 
@@ -28,9 +28,9 @@ def feet(
     /,
     out: Folder,
     camera: MaybeCamera = None,
-    direction: Direction = None,
     skeleton: Format = None,
     fps: Rate = None,
+    direction: Direction = None,
     track: Track = None,
     body_model: MaybeFile = None,
     weights: MaybeFile = None,
@@ -44,9 +44,9 @@ def feet(
         keypoints: 2D keypoints in pixels of the same video, with heels and toes.
         out: folder for the results.
         camera: the calibrated camera, as for lift. May be left out where the motion's file has one.
-        direction: what R and t do, where the camera file does not state it.
         skeleton: the keypoints' format where the file does not state it, such as halpe26 or body25.
         fps: frames per second of the clip where the keypoints' file does not state it.
+        direction: what R and t do, where the camera file does not state it.
         track: whom, where the motion's file holds several people; by default who is seen longest.
         body_model: your SMPL, SMPL-H or SMPL-X file, for the exact proportions in another program's result.
         weights: a .safetensors file of your own instead of the shipped weights.
@@ -73,6 +73,5 @@ def feet(
             report = foot_report(seen.body, refined, report.contacts)
     refined.save(out / BODY_FILE)
     write_contacts(out / CONTACTS_FILE, report.contacts, refined.fps)
-    print_report("lift2to3 feet", report.rows, notes)
-    write_report_text(out / TEXT_FILE, "lift2to3 feet", report.rows, notes)
+    print_report("lift2to3 feet", report.rows, notes, out / TEXT_FILE)
     print_written([out / name for name in (BODY_FILE, CONTACTS_FILE, TEXT_FILE)])

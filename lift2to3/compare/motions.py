@@ -26,6 +26,7 @@ from lift2to3.scores import Scores, evaluate_motion, evaluate_pck, tally
 from lift2to3.skeletons import CANONICAL, FOOT_POINTS, Skeleton, get_skeleton
 
 PCK_THRESHOLDS: Final = (0.05, 0.1)
+"""Of the error over the longer side of the true person's box."""
 
 UNITS: Final[Mapping[str, str]] = {
     **SCORE_UNITS,
@@ -251,12 +252,9 @@ def _floor_tallies(
 
 
 def compare_keypoints(
-    predicted: Keypoints,
-    true: Keypoints,
-    joints: str | Skeleton | None = None,
-    thresholds: Sequence[float] = PCK_THRESHOLDS,
+    predicted: Keypoints, true: Keypoints, joints: str | Skeleton | None = None
 ) -> Compared:
-    """Shares of right 2D keypoints, ``pck_body``, ``pck_foot`` and ``pck_hand`` at each threshold.
+    """Shares of right 2D keypoints, ``pck_body``, ``pck_foot`` and ``pck_hand``, at each of `PCK_THRESHOLDS`.
 
     A joint that the truth shows and the prediction lacks is wrong. The person's box is that of all joints
     of the truth, whichever are compared.
@@ -265,7 +263,6 @@ def compare_keypoints(
         predicted: pixels of the same image as the truth's.
         true: NaN where a joint is not visible.
         joints: format whose joints are compared; None for all that both have.
-        thresholds: of the error over the longer side of the true person's box.
 
     Raises:
         ValueError: nothing in common, or another number of frames.
@@ -289,7 +286,7 @@ def compare_keypoints(
         if key in found:
             xy[:, column] = predicted.xy_px[:, found.index(key)]
     compared = np.array([key in wanted for key in keys])
-    scores = evaluate_pck(xy, true.xy_px, true.skeleton, thresholds, compared=compared)
+    scores = evaluate_pck(xy, true.xy_px, true.skeleton, PCK_THRESHOLDS, compared=compared)
     chosen = tuple(key for key in keys if key in wanted)
     return Compared(scores, chosen, len(xy), true.fps)
 

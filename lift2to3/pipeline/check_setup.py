@@ -99,7 +99,7 @@ def _within(ratio: float | None, limits: tuple[float, float]) -> bool:
 def _ratio_with_t_as_position(
     camera: Camera, n: np.ndarray, confidence: np.ndarray, usual_m: float | None
 ) -> float | None:
-    """Distance by the feet over that by size, if ``t`` was meant as the position; None where that is absurd."""
+    """Distance by the feet over that by size, if ``t`` was meant as the position; None if absurd."""
     if camera.t[2] <= 0.05 or usual_m is None:
         return None
     other = Camera(camera.K, camera.R, -camera.R @ camera.t, camera.size, camera.dist)

@@ -42,10 +42,10 @@ class LockConfig:
     """How feet are held.
 
     Attributes:
-        contact: thresholds of the labels, where none are given.
         shortest_seconds: contact shorter than this is not held.
         rise_m: a point that rises by more than this over its run's place has left the floor.
         stray_m: a point that strays farther than this from its run's place has made a step.
+        contact: thresholds of the labels, where none are given.
         fade_seconds: in which a correction comes and goes beside a contact; in a swing shorter than
             twice this it passes straight from one contact's to the next one's.
         pelvis_share: how much of what the feet need in common the pelvis follows, 0 to 1.
@@ -55,10 +55,10 @@ class LockConfig:
             short of its place.
     """
 
-    contact: ContactConfig = LIFTED_CONTACT
     shortest_seconds: float = 0.05
     rise_m: float = 0.04
     stray_m: float = 0.12
+    contact: ContactConfig = LIFTED_CONTACT
     fade_seconds: float = 0.25
     pelvis_share: float = 1.0
     pelvis_seconds: float = 0.15
@@ -94,9 +94,8 @@ def lock_feet(
     moved = (shift != 0).any(1) & body.valid
     for leg, foot in zip(_LEGS, feet, strict=True):
         rows = np.flatnonzero(((shift != 0) | (foot.shift != 0) | (foot.turn != 0)).any(1) & body.valid)
-        rotations[rows[:, None], leg] = _bent_leg(
-            leg, frames[rows], points[rows], _at(foot, rows), shift[rows], config
-        )
+        there = _Foot(*(values[rows] for values in foot))
+        rotations[rows[:, None], leg] = _bent_leg(leg, frames[rows], points[rows], there, shift[rows], config)
     root = np.where(moved[:, None], body.root_translation + shift, body.root_translation)
     return body._replace(root_translation=root.astype(body.root_translation.dtype), rotations=rotations)
 
@@ -116,10 +115,6 @@ class _Foot(NamedTuple):
     shift: _Track
     turn: _Track
     standing: _Mask
-
-
-def _at(foot: _Foot, rows: Int[np.ndarray, "rows"]) -> _Foot:
-    return _Foot(*(values[rows] for values in foot))
 
 
 def _placed_foot(
