@@ -215,7 +215,6 @@ def _compare_pair(
     resample: bool,
     camera: Camera | None,
 ) -> Compared:
-    """Read and compare one clip."""
     guess, truth = read_both(predicted, true, reading, true_reading)
     try:
         if isinstance(guess, Keypoints) and isinstance(truth, Keypoints):

@@ -16,11 +16,12 @@ from typing import Final, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from lift2to3 import metrics
 from lift2to3.compare.world_points import WorldPoints, resampled, world_points
-from lift2to3.contact import CONTACT_POINTS, STANDING_HEIGHT_M, contact_labels
+from lift2to3.contact import CONTACT_POINTS, contact_labels
 from lift2to3.keypoints import Keypoints
+from lift2to3.metrics import foot_penetration
 from lift2to3.motion import BodyMotion, Motion
+from lift2to3.pipeline.foot_summary import feet_floating
 from lift2to3.scores import UNITS as SCORE_UNITS
 from lift2to3.scores import Scores, evaluate_motion, evaluate_pck, tally
 from lift2to3.skeletons import CANONICAL, FOOT_POINTS, Skeleton, get_skeleton
@@ -229,22 +230,12 @@ def _floor_tallies(
 ) -> dict[str, tuple[float, float]]:
     """Penetration and floating of both motions, while the true feet stand."""
     lowest = [names.index(CANONICAL[row]) for row in FOOT_POINTS if CANONICAL[row] in names]
-    sides = [
-        [i for i, name in enumerate(CONTACT_POINTS) if name.startswith(side)] for side in ("left", "right")
-    ]
+    heel_toe = [names.index(name) for name in CONTACT_POINTS]
     tallies = {}
     for end, points in (("", predicted), ("_true", true)):
         height = points[..., 2]
-        floating = [
-            metrics.foot_floating(
-                height[:, [names.index(CONTACT_POINTS[i]) for i in side]],
-                contact[:, side],
-                STANDING_HEIGHT_M[side],
-            )
-            for side in sides
-        ]
-        tallies[f"foot_penetration{end}"] = tally(metrics.foot_penetration(height[:, lowest]))
-        tallies[f"foot_floating{end}"] = tally(np.stack(floating))
+        tallies[f"foot_penetration{end}"] = tally(foot_penetration(height[:, lowest]))
+        tallies[f"foot_floating{end}"] = tally(feet_floating(height[:, heel_toe], contact))
     return tallies
 
 

@@ -49,16 +49,21 @@ def foot_summary(body: BodyMotion, contacts: Bool[np.ndarray, "time points"] | N
     contacts = body_contacts(body, points, contacts, ContactConfig())
     sliding = contact_sliding(points[:, CONTACT_ROWS], contacts, body.fps)
     height = points[..., 2]
-    floating = np.concatenate([
-        foot_floating(height[:, CONTACT_ROWS[rows]], contacts[:, rows], STANDING_HEIGHT_M[rows])
-        for rows in HEEL_TOE
-    ])  # fmt: skip
+    floating = feet_floating(height[:, CONTACT_ROWS], contacts)
     return FootSummary(
         _mean(sliding[np.isfinite(sliding)]),
         _mean(foot_penetration(height[:, list(FOOT_POINTS)])[body.valid]),
         _mean(floating[np.isfinite(floating)]),
         _mean(contacts[body.valid]),
     )
+
+
+def feet_floating(
+    height_m: Float[np.ndarray, "time 4"], contacts: Bool[np.ndarray, "time 4"]
+) -> Float[np.ndarray, "feet time"]:
+    """`lift2to3.metrics.foot_floating` of both feet; columns as `CONTACT_POINTS`."""
+    feet = (foot_floating(height_m[:, foot], contacts[:, foot], STANDING_HEIGHT_M[foot]) for foot in HEEL_TOE)
+    return np.stack(list(feet))
 
 
 def _mean(values: np.ndarray) -> float:

@@ -35,6 +35,7 @@ _Track = Float[np.ndarray, "time 3"]
 _Frames = Float[np.ndarray, "time 3 3"]
 _Curve = Float[np.ndarray, " time"]
 _Mask = Bool[np.ndarray, " time"]
+_Contacts = Bool[np.ndarray, "time points"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,9 +46,9 @@ class LockConfig:
         shortest_seconds: contact shorter than this is not held.
         rise_m: a point that rises by more than this over its run's place has left the floor.
         stray_m: a point that strays farther than this from its run's place has made a step.
-        contact: thresholds of the labels, where none are given.
         fade_seconds: in which a correction comes and goes beside a contact; in a swing shorter than
             twice this it passes straight from one contact's to the next one's.
+        contact: thresholds of the labels, where none are given.
         pelvis_share: how much of what the feet need in common the pelvis follows, 0 to 1.
         pelvis_seconds: deviation of the Gaussian that smooths the pelvis's way.
         straightest: the leg's reach over the sum of thigh and shin, unless it was straighter before.
@@ -58,8 +59,8 @@ class LockConfig:
     shortest_seconds: float = 0.05
     rise_m: float = 0.04
     stray_m: float = 0.12
-    contact: ContactConfig = LIFTED_CONTACT
     fade_seconds: float = 0.25
+    contact: ContactConfig = LIFTED_CONTACT
     pelvis_share: float = 1.0
     pelvis_seconds: float = 0.15
     straightest: float = 0.998
@@ -67,9 +68,7 @@ class LockConfig:
 
 
 def lock_feet(
-    body: BodyMotion,
-    contacts: Bool[np.ndarray, "time points"] | None = None,
-    config: LockConfig | None = None,
+    body: BodyMotion, contacts: _Contacts | None = None, config: LockConfig | None = None
 ) -> BodyMotion:
     """Hold feet in contact where they stand.
 

@@ -130,7 +130,7 @@ def _draw_figures(axes: Axes, scene: _Scene, flatten: Callable[[Points3], Points
 
 
 def _draw_path(axes: Axes, scene: _Scene, flatten: Callable[[Points3], Points2]) -> None:
-    """The pelvis's path on the floor, pale to dark, a dot each second and a name at start and end."""
+    """The pelvis's path on the floor, pale to dark, a dot each second."""
     there = np.flatnonzero(np.isfinite(scene.path).all(-1))
     ground = scene.path[there] * [1.0, 1.0, 0.0]
     points = flatten(ground)

@@ -89,12 +89,15 @@ def report_html(
     summary = summarise(motion, keypoints, camera, pixels)
     motion = motion._replace(joints_world=joints, spread=np.where(motion.valid, motion.spread, np.nan))
     lengths = bone_lengths(motion)
+    texts = [*remarks, *motion.warnings, *summary.warnings, *bone_remarks(lengths)]
+    subtitle = f"{summary.seconds:.1f} s, {summary.frames} frames at {summary.fps:g} fps"
+    if keypoints is not None and camera is not None:
+        width, height = camera.size
+        subtitle += f", {keypoints.skeleton.name} keypoints in a {width} × {height} px image"
     clip = {
         "title": title,
-        "subtitle": _subtitle(summary, keypoints, camera),
-        "remarks": list(
-            dict.fromkeys([*remarks, *motion.warnings, *summary.warnings, *bone_remarks(lengths)])
-        ),
+        "subtitle": subtitle,
+        "remarks": list(dict.fromkeys(texts)),
         "facts": _facts(summary),
         "rows": rows,
         "fps": motion.fps,
@@ -222,8 +225,7 @@ def _by_time(values: Float[np.ndarray, "time joints"]) -> dict[str, Any]:
 def _mean(values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     """Along the last axis, over what is not NaN; NaN without any."""
     seen = np.isfinite(values)
-    count = seen.sum(-1)
-    total = np.sum(values, axis=-1, where=seen)
+    total, count = np.sum(values, axis=-1, where=seen), seen.sum(-1)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
@@ -243,14 +245,6 @@ def _by_joint(
 
 
 # --- the page's data
-
-
-def _subtitle(summary: Summary, keypoints: Keypoints | None, camera: Camera | None) -> str:
-    parts = [f"{summary.seconds:.1f} s, {summary.frames} frames at {summary.fps:g} fps"]
-    if keypoints is not None and camera is not None:
-        width, height = camera.size
-        parts.append(f"{keypoints.skeleton.name} keypoints in a {width} × {height} px image")
-    return ", ".join(parts)
 
 
 def _facts(summary: Summary) -> list[tuple[str, str, str]]:

@@ -350,7 +350,6 @@ def write_bvh(
     Raises:
         ValueError: a body that cannot be written (see `check_body`), or an unknown order.
     """
-    path = Path(path)
     if not (np.isfinite(metres_per_unit) and metres_per_unit > 0):
         raise ValueError(f"metres_per_unit: wanted a length above 0, found {metres_per_unit}")
     written = body_in_file(body, up)
@@ -362,7 +361,7 @@ def write_bvh(
         _write_joint(file, written, 0, order, 1 / metres_per_unit, "")
         file.write(f"MOTION\nFrames: {len(table)}\nFrame Time: {1 / float(body.fps)!r}\n")
         write_rows(file, table, ["%.6f"] * table.shape[1], " ")
-    return path
+    return Path(path)
 
 
 def _depth_first(row: int) -> Iterator[int]:

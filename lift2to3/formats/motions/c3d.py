@@ -32,7 +32,6 @@ def write_c3d(path: str | Path, motion: Motion, up: UpAxis = "z") -> Path:
     Raises:
         ValueError: points that cannot be written; see `check_points`.
     """
-    path = Path(path)
     points = visible_points(motion, up, _MM_IN_METRES)
     if len(motion.joint_names) > 255:
         raise ValueError(f"c3d: {len(motion.joint_names)} points; wanted 255 or fewer")
@@ -46,7 +45,7 @@ def write_c3d(path: str | Path, motion: Motion, up: UpAxis = "z") -> Path:
         file.write(_header(motion, first_data_block))
         file.write(parameters)
         file.write(data.data)  # no padding: readers of long clips take every frame up to the file's end
-    return path
+    return Path(path)
 
 
 def _header(motion: Motion, data_block: int) -> bytes:
@@ -58,8 +57,7 @@ def _header(motion: Motion, data_block: int) -> bytes:
 
 
 def _parameter_section(motion: Motion, up: UpAxis, data_block: int) -> bytes:
-    count = len(motion.joints_world)
-    names = motion.joint_names
+    count, names = len(motion.joints_world), motion.joint_names
     point = {
         "USED": np.array(len(names), "<i2"),
         "FRAMES": np.array(min(count, _MOST_FRAMES), "<u2").view("<i2"),

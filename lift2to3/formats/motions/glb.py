@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from lift2to3.body import BODY_JOINTS, JOINT_PARENTS
+from lift2to3.body import BODY_JOINTS
 from lift2to3.formats.motions.figure_mesh import SkinnedMesh, figure_mesh, rest_positions
 from lift2to3.formats.motions.file_axes import FileBody, body_in_file, quaternions_xyzw
 from lift2to3.motion import BodyMotion
@@ -73,7 +73,6 @@ def write_glb(path: str | Path, body: BodyMotion, mesh: SkinnedMesh | None = Non
     Raises:
         ValueError: a body that cannot be written (see `check_body`), or a mesh that cannot.
     """
-    path = Path(path)
     written = body_in_file(body, "y")
     if mesh is None:
         mesh = figure_mesh(np.asarray(body.rest_offsets, float))
@@ -102,7 +101,7 @@ def write_glb(path: str | Path, body: BodyMotion, mesh: SkinnedMesh | None = Non
         file.write(text)
         file.write(struct.pack("<2I", len(buffer.data), _BIN))
         file.write(buffer.data)
-    return path
+    return Path(path)
 
 
 def _joint_nodes(body: BodyMotion) -> list[dict[str, Any]]:
@@ -110,12 +109,9 @@ def _joint_nodes(body: BodyMotion) -> list[dict[str, Any]]:
     offsets = np.asarray(body.rest_offsets, float)
     nodes: list[dict[str, Any]] = []
     for row, name in enumerate(BODY_JOINTS):
-        children = np.flatnonzero(JOINT_PARENTS == row).tolist()
-        riders = {
-            CANONICAL[r]: offsets[r].tolist()
-            for r in range(len(BODY_JOINTS), len(CANONICAL))
-            if PARENTS[r] == row
-        }
+        below = np.flatnonzero(PARENTS == row).tolist()
+        children = [r for r in below if r < len(BODY_JOINTS)]
+        riders = {CANONICAL[r]: offsets[r].tolist() for r in below if r >= len(BODY_JOINTS)}
         node: dict[str, Any] = {"name": name, "translation": offsets[row].tolist()}
         node |= {"children": children} if children else {}
         node |= {"extras": {"points": riders}} if riders else {}
