@@ -151,8 +151,11 @@ def _placed(result: SmplResult, rest: RestSkeleton, fps: float, path: Path) -> S
     world, upright = _WORLD_FROM[result.up], result.in_world is not None
     camera: Root | None
     if result.in_world is not None:
-        root = _moved(_pelvis(result.in_world, rest), world)
-        camera = None if result.in_camera is None else _camera_between(_pelvis(result.in_camera, rest), root)
+        root, camera = _moved(_pelvis(result.in_world, rest), world), None
+        if result.in_camera is not None:  # each frame's camera that sees the body where the other stands
+            seen = _pelvis(result.in_camera, rest)
+            axes = seen.orientation @ root.orientation.swapaxes(1, 2)
+            camera = Root(axes, seen.translation - _rotated(axes, root.translation))
     else:
         assert result.in_camera is not None
         seen = _pelvis(result.in_camera, rest)
@@ -165,18 +168,18 @@ def _placed(result: SmplResult, rest: RestSkeleton, fps: float, path: Path) -> S
     rotations = np.concatenate([root.orientation[:, None], result.body_pose], axis=1)
     floor = 0.0 if result.on_floor else _floor(rest, rotations, root.translation)
     down = np.array([0.0, 0.0, -floor])
-    seen, frames = result.frames, _every_frame(result.frames, path)
+    times, frames = result.frames, _every_frame(result.frames, path)
     body = BodyMotion(
-        root_translation=resample_linearly(root.translation + down, seen, frames),
-        rotations=resample_rotations(rotations, seen, frames),
+        root_translation=resample_linearly(root.translation + down, times, frames),
+        rotations=resample_rotations(rotations, times, frames),
         rest_offsets=rest.rest_offsets,
         fps=fps,
-        valid=np.isin(frames, seen),
+        valid=np.isin(frames, times),
     )
     if camera is None:
         return SeenBody(body, None, None, result.K, frames, upright)
-    axes = resample_rotations(camera.orientation, seen, frames)
-    lifted = resample_linearly(camera.translation - camera.orientation @ down, seen, frames)
+    axes = resample_rotations(camera.orientation, times, frames)
+    lifted = resample_linearly(camera.translation - camera.orientation @ down, times, frames)
     return SeenBody(body, axes, lifted, result.K, frames, upright)
 
 
@@ -190,12 +193,6 @@ def _pelvis(root: Root, rest: RestSkeleton) -> Root:
 
 def _moved(root: Root, rotation: Float[np.ndarray, "3 3"]) -> Root:
     return Root(rotation @ root.orientation, root.translation @ rotation.T)
-
-
-def _camera_between(in_camera: Root, in_world: Root) -> Root:
-    """Each frame's camera that sees the body in the world where the other stands."""
-    rotations = in_camera.orientation @ in_world.orientation.swapaxes(1, 2)
-    return Root(rotations, in_camera.translation - _rotated(rotations, in_world.translation))
 
 
 def _rotated(

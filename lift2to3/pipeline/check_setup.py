@@ -57,7 +57,16 @@ def check_setup(
         )
     feet = _foot_depth(camera, n, confidence)
     if not feet.size:
-        _check_without_feet(usual)
+        if usual is None:
+            raise ValueError(
+                "no foot and no two neighbouring joints are ever visible together: nothing says where the "
+                "person is; wanted at least one limb or the torso in some frame"
+            )
+        if usual > _FARTHEST_M:
+            raise ValueError(
+                f"the person is too small in the picture to be within {_FARTHEST_M:.0f} m; is K of this "
+                "resolution?"
+            )
         return
     landing = np.isfinite(feet)
     if landing.mean() < _FEW:
@@ -77,19 +86,6 @@ def check_setup(
         raise ValueError(message)
     if not _within(ratio, _KNOWN) or (_within(swapped, _ORDINARY) and not _within(ratio, _PLAUSIBLE)):
         warnings.warn(message, stacklevel=3)
-
-
-def _check_without_feet(usual_m: float | None) -> None:
-    if usual_m is None:
-        raise ValueError(
-            "no foot and no two neighbouring joints are ever visible together: nothing says where the "
-            "person is; wanted at least one limb or the torso in some frame"
-        )
-    if usual_m > _FARTHEST_M:
-        raise ValueError(
-            f"the person is too small in the picture to be within {_FARTHEST_M:.0f} m; is K of this "
-            "resolution?"
-        )
 
 
 def _within(ratio: float | None, limits: tuple[float, float]) -> bool:

@@ -67,8 +67,11 @@ def draw_overlay(
     lifted = camera.project(np.where(motion.valid[..., None], motion.joints_world, np.nan))
     partner = rows_of_keypoints(motion, keypoints.skeleton)
     bones = stick_bones(motion.joint_names)
-    with whole_file(video_out) as part:
-        with _reader(video_in) as video, _writer(part, camera, _rate(video, keypoints.fps)) as out:
+    with whole_file(video_out) as part, _reader(video_in) as video:
+        fps = video.get(cv2.CAP_PROP_FPS)
+        fps = fps if math.isfinite(fps) and fps > 0 else keypoints.fps
+        mp4 = cv2.VideoWriter(str(part), cv2.VideoWriter.fourcc(*"mp4v"), fps, camera.size)
+        with _opened(mp4, f"{part}: OpenCV cannot write this video; is the folder writable?") as out:
             for frame, picture in enumerate(_pictures(video, video_in, frames)):
                 _draw(picture, lifted[frame], keypoints.xy_px[frame], partner, bones)
                 out.write(picture)
@@ -122,16 +125,6 @@ def _reader(path: str | Path) -> AbstractContextManager[cv2.VideoCapture]:
         raise FileNotFoundError(2, "no such video", str(path))
     otherwise = f"{path}: OpenCV cannot read this as a video; convert it to mp4 (H.264) first"
     return _opened(cv2.VideoCapture(str(path)), otherwise)
-
-
-def _writer(path: Path, camera: Camera, fps: float) -> AbstractContextManager[cv2.VideoWriter]:
-    out = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, camera.size)
-    return _opened(out, f"{path}: OpenCV cannot write this video; is the folder writable?")
-
-
-def _rate(video: cv2.VideoCapture, otherwise: float) -> float:
-    fps = video.get(cv2.CAP_PROP_FPS)
-    return fps if math.isfinite(fps) and fps > 0 else otherwise
 
 
 def _pictures(video: cv2.VideoCapture, path: str | Path, frames: int) -> Iterator[Picture]:

@@ -83,7 +83,14 @@ def report_html(
     Raises:
         ValueError: records that do not belong together, or a motion without frames, pelvis or head.
     """
-    _check_motion(motion)
+    if not len(motion.joints_world):
+        raise ValueError("report: the motion has no frames; wanted one or more")
+    missing = {"pelvis", "head"} - set(motion.joint_names)
+    if missing:
+        raise ValueError(
+            f"report: the motion has no {' and no '.join(sorted(missing))} among its "
+            f"{len(motion.joint_names)} joints; wanted canonical names, as lift2to3.lift gives them"
+        )
     joints = np.where(motion.valid[..., None], motion.joints_world, np.nan).astype(np.float64)
     pixels = None if camera is None else camera.project(joints)
     summary = summarise(motion, keypoints, camera, pixels)
@@ -118,17 +125,6 @@ def template() -> str:
     """The page without a clip: markup, style and scripts in one file."""
     markup, style, *scripts = ((_WEB / name).read_text(encoding="utf-8") for name in _PARTS)
     return markup.replace("__STYLE__", style).replace("__SCRIPT__", "\n".join(scripts))
-
-
-def _check_motion(motion: Motion) -> None:
-    if not len(motion.joints_world):
-        raise ValueError("report: the motion has no frames; wanted one or more")
-    missing = {"pelvis", "head"} - set(motion.joint_names)
-    if missing:
-        raise ValueError(
-            f"report: the motion has no {' and no '.join(sorted(missing))} among its "
-            f"{len(motion.joint_names)} joints; wanted canonical names, as lift2to3.lift gives them"
-        )
 
 
 # --- what the views draw

@@ -49,7 +49,10 @@ class Viewer:
             self._add_path(self.joints[:, motion.joint_names.index("pelvis")])
         if camera is not None:
             self._add_camera(camera)
-        self._add_controls()
+        gui = self.server.gui
+        self._play = gui.add_checkbox("Play", True)
+        self._slider = gui.add_slider("Frame", 0, max(1, len(self.joints) - 1), 1, 0)
+        self._speed = gui.add_dropdown("Speed", _SPEEDS, initial_value="1")
         self.show(0)
 
     @property
@@ -70,9 +73,8 @@ class Viewer:
     def advance(self, seconds: float) -> None:
         """Let so much of the clip's time go by, if it plays; at the end it begins again."""
         if self._play.value:
-            self._seconds = (self._seconds + seconds * float(self._speed.value)) % (
-                len(self.joints) / self.fps
-            )
+            self._seconds += seconds * float(self._speed.value)
+            self._seconds %= len(self.joints) / self.fps
             self._slider.value = int(self._seconds * self.fps + 1e-6)
         elif self._slider.value != self.frame:
             self._seconds = self._slider.value / self.fps
@@ -126,12 +128,6 @@ class Viewer:
         steps = steps[np.isfinite(steps).all((1, 2))]
         if len(steps):
             self.server.scene.add_line_segments("/path", steps, _COLOURS["middle"], thickness=0.015)
-
-    def _add_controls(self) -> None:
-        gui = self.server.gui
-        self._play = gui.add_checkbox("Play", True)
-        self._slider = gui.add_slider("Frame", 0, max(1, len(self.joints) - 1), 1, 0)
-        self._speed = gui.add_dropdown("Speed", _SPEEDS, initial_value="1")
 
 
 def _viser() -> Any:

@@ -42,18 +42,12 @@ def write_c3d(path: str | Path, motion: Motion, up: UpAxis = "z") -> Path:
     first_data_block = 2 + len(parameters) // _BLOCK
     parameters = _parameter_section(motion, up, first_data_block)
     with whole_file(path) as part, part.open("wb") as file:
-        file.write(_header(motion, first_data_block))
+        count = min(len(points), _MOST_FRAMES)
+        header = 2, 0x50, points.shape[1], 0, 1, count, 0, -1.0, first_data_block, 0, motion.fps
+        file.write(struct.pack("<BBHHHHHfHHf", *header).ljust(_BLOCK, b"\0"))
         file.write(parameters)
         file.write(data.data)  # no padding: readers of long clips take every frame up to the file's end
     return Path(path)
-
-
-def _header(motion: Motion, data_block: int) -> bytes:
-    count = min(len(motion.joints_world), _MOST_FRAMES)
-    words = struct.pack(
-        "<BBHHHHHfHHf", 2, 0x50, len(motion.joint_names), 0, 1, count, 0, -1.0, data_block, 0, motion.fps
-    )
-    return words.ljust(_BLOCK, b"\0")
 
 
 def _parameter_section(motion: Motion, up: UpAxis, data_block: int) -> bytes:

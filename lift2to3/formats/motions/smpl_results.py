@@ -29,6 +29,7 @@ Up = Literal["y", "z", "-y"]
 """Which axis of a file's world points up; a camera held level has y down."""
 
 _LARGEST_BETAS_SPREAD: Final = 0.5
+_MOST_LISTED: Final = 10
 
 
 class Root(NamedTuple):
@@ -203,23 +204,18 @@ def choose_track(lengths: Mapping[Any, int], track: str | int | None, path: str 
     """
     if not lengths:
         raise ValueError(f"{path}: nobody is in it")
-    people = _listed(lengths)
+    ordered = sorted(lengths, key=lambda name: -lengths[name])
+    people = ", ".join(f"{name} ({lengths[name]} frames)" for name in ordered[:_MOST_LISTED])
+    people += f" and {len(ordered) - _MOST_LISTED} more" if len(ordered) > _MOST_LISTED else ""
     if track is not None:
         named = [name for name in lengths if str(name) == str(track)]
         if not named:
             raise ValueError(f"{path}: no track {track!r}; wanted one of {people}")
         return named[0]
-    longest = max(lengths, key=lambda name: lengths[name])
     if len(lengths) > 1:
         warnings.warn(
-            f"{path}: {len(lengths)} people; taken: track {longest}, seen longest of {people} "
+            f"{path}: {len(lengths)} people; taken: track {ordered[0]}, seen longest of {people} "
             "(track=… for another)",
             stacklevel=3,
         )
-    return longest
-
-
-def _listed(lengths: Mapping[Any, int], most: int = 10) -> str:
-    longest = sorted(lengths, key=lambda name: -lengths[name])[:most]
-    people = ", ".join(f"{name} ({lengths[name]} frames)" for name in longest)
-    return people + (f" and {len(lengths) - most} more" if len(lengths) > most else "")
+    return ordered[0]
