@@ -20,7 +20,7 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 
 from lift2to3.compare.motions import COUNTED, UNITS, Compared, compare_keypoints, compare_motions
-from lift2to3.compare.read import Reading, read_both
+from lift2to3.compare.read import Found, Reading, read_both
 from lift2to3.compare.world_points import WorldPoints, world_points
 from lift2to3.convert.read_body import SeenBody
 from lift2to3.geometry.cameras import Camera
@@ -87,8 +87,12 @@ def compare_files(
     reading, true_reading = reading or Reading(), true_reading or Reading()
     pairs, without, extra = _pairs(Path(predicted), Path(true), missing)
     clips: dict[str, Compared] = {}
-    for name, paths in pairs.items():
-        clips[name] = _compare_pair(*paths, reading, true_reading, joints, resample, camera)
+    for name, (guessed, given) in pairs.items():
+        found = read_both(guessed, given, reading, true_reading)
+        try:
+            clips[name] = _compare(*found, joints, resample, camera)
+        except ValueError as error:
+            raise ValueError(f"{guessed} against {given}: {error}") from error
         if progress is not None:
             progress(len(clips), len(pairs))
     first = next(iter(clips))
@@ -206,31 +210,21 @@ def _clips(folder: Path) -> dict[str, Path]:
 # --- one clip
 
 
-def _compare_pair(
-    predicted: Path,
-    true: Path,
-    reading: Reading,
-    true_reading: Reading,
-    joints: str | Skeleton | None,
-    resample: bool,
-    camera: Camera | None,
+def _compare(
+    guess: Found, truth: Found, joints: str | Skeleton | None, resample: bool, camera: Camera | None
 ) -> Compared:
-    guess, truth = read_both(predicted, true, reading, true_reading)
-    try:
-        if isinstance(guess, Keypoints) and isinstance(truth, Keypoints):
-            return compare_keypoints(guess, truth, joints)
-        if isinstance(guess, Keypoints) or isinstance(truth, Keypoints):
-            flat = "prediction" if isinstance(guess, Keypoints) else "truth"
-            raise ValueError(f"the {flat} is 2D keypoints, the other 3D joints; wanted one kind")
-        target = world_points(truth.body) if isinstance(truth, SeenBody) else truth
-        if camera is not None and getattr(guess, "cam_from_world", None) is None:
-            raise ValueError("the prediction holds no camera of its own; leave --camera out")
-        if isinstance(guess, SeenBody):
-            known = isinstance(truth, SeenBody) and truth.cam_from_world is not None
-            guess = _seen_points(guess, target, known, camera)
-        return compare_motions(guess, target, joints, resample)
-    except ValueError as error:
-        raise ValueError(f"{predicted} against {true}: {error}") from error
+    if isinstance(guess, Keypoints) and isinstance(truth, Keypoints):
+        return compare_keypoints(guess, truth, joints)
+    if isinstance(guess, Keypoints) or isinstance(truth, Keypoints):
+        flat = "prediction" if isinstance(guess, Keypoints) else "truth"
+        raise ValueError(f"the {flat} is 2D keypoints, the other 3D joints; wanted one kind")
+    target = world_points(truth.body) if isinstance(truth, SeenBody) else truth
+    if camera is not None and getattr(guess, "cam_from_world", None) is None:
+        raise ValueError("the prediction holds no camera of its own; leave --camera out")
+    if isinstance(guess, SeenBody):
+        known = isinstance(truth, SeenBody) and truth.cam_from_world is not None
+        guess = _seen_points(guess, target, known, camera)
+    return compare_motions(guess, target, joints, resample)
 
 
 def _seen_points(seen: SeenBody, truth: WorldPoints, same_kind: bool, camera: Camera | None) -> WorldPoints:

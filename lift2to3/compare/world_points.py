@@ -51,9 +51,8 @@ def as_world_points(points_world: ArrayLike, skeleton: str | Skeleton, fps: floa
             f"joints are {points.shape} {points.dtype}; wanted numbers (time, {len(skeleton.joints)}, 3), "
             f"the joints of {skeleton.name}"
         )
-    known = [row for row, name in enumerate(skeleton.canonical) if name is not None]
     names = tuple(name for name in skeleton.canonical if name is not None)
-    return _checked(WorldPoints(points[:, known].astype(float), names, float(fps)))
+    return _checked(WorldPoints(points[:, skeleton.rows >= 0].astype(float), names, float(fps)))
 
 
 def world_points(motion: Motion | BodyMotion | WorldPoints) -> WorldPoints:

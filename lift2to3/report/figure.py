@@ -222,9 +222,7 @@ def _fit(
     spare = panel * np.max((most - least) / panel) - (most - least)
     shares = np.array([0.5, upward])
     least, most = least - (1 - shares) * spare, most + shares * spare
-    axes.set_xlim(least[0], most[0])
-    axes.set_ylim(least[1], most[1])
-    axes.set_aspect("equal")
+    axes.set(xlim=(least[0], most[0]), ylim=(least[1], most[1]), aspect="equal")
 
 
 def _draw_image(axes: Axes, scene: _Scene, motion: Motion, keypoints: Keypoints, camera: Camera) -> None:
@@ -242,9 +240,7 @@ def _draw_image(axes: Axes, scene: _Scene, motion: Motion, keypoints: Keypoints,
     gaps = gaps[np.isfinite(gaps).all((1, 2))]
     axes.add_collection(LineCollection(list(gaps), colors="#d0006f", linewidths=0.8, zorder=5))
     axes.scatter(*observed.reshape(-1, 2).T, s=6, c="white", edgecolors=_INK, linewidths=0.5, zorder=6)
-    axes.set_xlim(-0.5, width - 0.5)
-    axes.set_ylim(height - 0.5, -0.5)
-    axes.set_aspect("equal")
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), aspect="equal")
     handles = [
         Line2D([], [], marker="o", color="none", markerfacecolor="white", markeredgecolor=_INK, markersize=4),
         Line2D([], [], color=_colour("middle", 0.8), linewidth=1.5),
@@ -281,9 +277,8 @@ def _draw_perspective(axes: Axes, scene: _Scene, camera: Camera) -> None:
     extent = np.concatenate([floor, flatten(scene.joints[scene.shown]).reshape(-1, 2)])
     extent = extent[np.isfinite(extent).all(-1)]
     margin = 0.03 * np.ptp(extent, axis=0)
-    axes.set_xlim(extent[:, 0].min() - margin[0], extent[:, 0].max() + margin[0])
-    axes.set_ylim(extent[:, 1].min() - margin[1], extent[:, 1].max() + margin[1])
-    axes.set_aspect("equal")
+    least, most = extent.min(0) - margin, extent.max(0) + margin
+    axes.set(xlim=(least[0], most[0]), ylim=(least[1], most[1]), aspect="equal")
     axes.set_axis_off()
 
 

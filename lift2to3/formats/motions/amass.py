@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -69,18 +69,18 @@ def write_smpl_npz(
     shape[: len(betas)] = betas
     poses = np.zeros((frames, _POSE_NUMBERS[model]))
     poses[:, :_OWN] = Rotation.from_quat(xyzw.reshape(-1, 4)).as_rotvec().reshape(frames, _OWN)
-    fields: dict[str, Any] = {
-        "trans": np.asarray(body.root_translation, float) - np.asarray(pelvis_at_rest, float),
-        "poses": poses,
-        "betas": shape,
-        "dmpls": np.zeros((frames, 8)),
-        "gender": "neutral",
-        "mocap_framerate": float(body.fps),
-        "pelvis_at_rest": np.asarray(pelvis_at_rest, float),
-        "rest_offsets": np.asarray(body.rest_offsets, float),
-        "valid": np.asarray(body.valid, bool),
-    }
-    return save_arrays(Path(path), **fields)
+    return save_arrays(
+        Path(path),
+        trans=np.asarray(body.root_translation, float) - np.asarray(pelvis_at_rest, float),
+        poses=poses,
+        betas=shape,
+        dmpls=np.zeros((frames, 8)),
+        gender="neutral",
+        mocap_framerate=float(body.fps),
+        pelvis_at_rest=np.asarray(pelvis_at_rest, float),
+        rest_offsets=np.asarray(body.rest_offsets, float),
+        valid=np.asarray(body.valid, bool),
+    )
 
 
 def read_amass_npz(path: str | Path) -> SmplResult:
