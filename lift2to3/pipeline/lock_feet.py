@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.ndimage import gaussian_filter1d, label, maximum_filter1d
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 from scipy.spatial.transform import Rotation
 
 from lift2to3.contact import CONTACT_ROWS, LIFTED_CONTACT, STANDING_HEIGHT_M, ContactConfig
@@ -148,13 +148,13 @@ def _runs_in_place(point: _Track, contact: _Mask, fps: float, config: LockConfig
 
     A run in which the point strays is cut where it moves fastest in the run's middle half.
     """
-    runs = label(contact)[0] - 1
+    runs = _numbered(contact)
     risen = point[:, 2] > _places(point, runs)[runs, 2] + config.rise_m
     held = contact & ~risen
     half_gap, shortest = round(0.5 * config.fade_seconds * fps), config.shortest_seconds * fps
     speed = np.linalg.norm(np.gradient(point, axis=0), axis=-1) if len(point) > 1 else np.zeros(len(point))
     while held.any():
-        runs = label(held)[0] - 1
+        runs = _numbered(held)
         from_place = (point - _places(point, runs)[runs])[:, :2]
         strayed = held & (np.linalg.norm(from_place, axis=-1) > config.stray_m)
         if not strayed.any():
@@ -166,7 +166,13 @@ def _runs_in_place(point: _Track, contact: _Mask, fps: float, config: LockConfig
     for first, end in runs_of_true(held):
         if end - first < shortest:
             held[first:end] = False
-    return label(held)[0] - 1
+    return _numbered(held)
+
+
+def _numbered(mask: _Mask) -> Int[np.ndarray, " time"]:
+    """The number of the run of True that a frame belongs to, -1 outside."""
+    begins = mask & ~np.concatenate([[False], mask[:-1]])
+    return np.where(mask, np.cumsum(begins) - 1, -1)
 
 
 def _places(point: _Track, runs: Int[np.ndarray, " time"]) -> Float[np.ndarray, "runs 3"]:

@@ -40,8 +40,8 @@ def bone_lengths(motion: Motion) -> list[dict[str, Any]]:
     for name, start, end, ordinary_m in _SEGMENTS:
         means, variation = {}, float("nan")
         for side in ("left", "right") if "{}" in start else ("middle",):
-            ends = [row.get(point.format(side)) for point in (start, end)]
-            if None not in ends:
+            ends = [row[point] for point in (start.format(side), end.format(side)) if point in row]
+            if len(ends) == 2:
                 length = np.linalg.norm(np.diff(joints[:, ends], axis=1)[:, 0], axis=-1)
                 length = length[np.isfinite(length)]
                 if len(length):

@@ -85,7 +85,7 @@ def _draw(record: Keypoints | Camera, path: Path) -> Path:
     if isinstance(record, Keypoints):
         _draw_keypoints(figure.add_subplot(), record)
     else:
-        _draw_camera(*figure.subplots(1, 2), record)
+        _draw_camera(figure.add_subplot(121), figure.add_subplot(122), record)
     figure.suptitle(repr(record), fontsize=9)
     FigureCanvasAgg(figure).print_png(str(path))
     return path
