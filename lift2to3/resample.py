@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float, Real
+from jaxtyping import Bool, Float, Int, Real
 from scipy.spatial.transform import Rotation
 
 
@@ -120,3 +120,8 @@ def bridge_gaps(
         seen = flat[:, point]
         bridged[:, point] = resample_linearly(columns[seen, point], frames[seen], frames)
     return bridged.reshape(values.shape)
+
+
+def runs_of_true(mask: Bool[np.ndarray, " time"]) -> Int[np.ndarray, "runs 2"]:
+    """First frame, and the one after the last, of every run of True."""
+    return np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]))).reshape(-1, 2)

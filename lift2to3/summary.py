@@ -83,8 +83,19 @@ def foot_contacts(motion: Motion) -> FootContacts:
     return FootContacts(points, contact, np.concatenate([np.full((1, 4), np.nan), sliding]))
 
 
-def summarise(motion: Motion, keypoints: Keypoints | None = None, camera: Camera | None = None) -> Summary:
+def summarise(
+    motion: Motion,
+    keypoints: Keypoints | None = None,
+    camera: Camera | None = None,
+    pixels: Float[np.ndarray, "time joints 2"] | None = None,
+) -> Summary:
     """Measure a motion, against the keypoints and camera it came from where they are known.
+
+    Args:
+        motion: metres, world, z up.
+        keypoints: what it was lifted from.
+        camera: whose image they are in.
+        pixels: the motion's points in that image, where they are projected already.
 
     Raises:
         ValueError: the motion and the keypoints have different numbers of frames.
@@ -99,9 +110,12 @@ def summarise(motion: Motion, keypoints: Keypoints | None = None, camera: Camera
     lowest = np.min(feet, axis=1, initial=np.inf, where=np.isfinite(feet))
     lowest = lowest[np.isfinite(lowest)]
     slid, steps = tally(foot_contacts(motion._replace(joints_world=joints)).sliding_mm)
-    error = np.array(np.nan)
-    if keypoints is not None and camera is not None:
-        error = reprojection_error(motion, keypoints, camera)
+    error, outside = np.array(np.nan), float("nan")
+    if camera is not None:
+        pixels = camera.project(joints) if pixels is None else pixels
+        outside = _outside_fraction(joints, pixels, camera)
+        if keypoints is not None:
+            error = reprojection_error(motion, keypoints, pixels)
     top = row.get("head_top", row["head"])
     summary = Summary(
         frames=len(joints),
@@ -117,7 +131,7 @@ def summarise(motion: Motion, keypoints: Keypoints | None = None, camera: Camera
         sliding_mm=slid / steps if steps else float("nan"),
         spread_m=_median(motion.spread[motion.valid]),
         missing_fraction=float("nan") if keypoints is None else _missing_fraction(keypoints),
-        outside_fraction=float("nan") if camera is None else _outside_fraction(joints, camera),
+        outside_fraction=outside,
         warnings=(),
     )
     return summary._replace(warnings=_warnings(summary, motion))
@@ -135,12 +149,24 @@ def path_length(points_world: Float[np.ndarray, "time 3"], fps: float) -> float:
     return float(np.linalg.norm(np.diff(smooth, axis=0), axis=-1).sum())
 
 
+def rows_of_keypoints(motion: Motion, skeleton: Skeleton) -> list[int]:
+    """For each joint of a format the row of the motion's point that it shows, -1 for none."""
+    row = {name: joint for joint, name in enumerate(motion.joint_names)}
+    return [row.get(name, -1) if name else -1 for name in skeleton.canonical]
+
+
 def reprojection_error(
-    motion: Motion, keypoints: Keypoints, camera: Camera
+    motion: Motion, keypoints: Keypoints, pixels: Float[np.ndarray, "time points 2"]
 ) -> Float[np.ndarray, "time joints"]:
-    """Pixels between each observed keypoint and the motion's point in the image; NaN where not observed."""
-    points = motion.as_skeleton(keypoints.skeleton)
-    return np.linalg.norm(camera.project(points) - keypoints.xy_px, axis=-1)
+    """Pixels between each observed keypoint and the motion's point in the image; NaN where not observed.
+
+    Args:
+        motion: whose points they are.
+        keypoints: what was observed.
+        pixels: the motion's points in the image.
+    """
+    rows = np.array(rows_of_keypoints(motion, keypoints.skeleton))
+    return np.where(rows >= 0, np.linalg.norm(pixels[:, rows] - keypoints.xy_px, axis=-1), np.nan)
 
 
 def _body_size(xy_px: Float[np.ndarray, "time joints 2"]) -> Float[np.ndarray, " time"]:
@@ -156,8 +182,12 @@ def _missing_fraction(keypoints: Keypoints) -> float:
     return float(1 - seen[:, keypoints.skeleton.rows >= 0].mean())
 
 
-def _outside_fraction(joints_world: Float[np.ndarray, "time joints 3"], camera: Camera) -> float:
-    pixels = camera.project(joints_world)  # NaN behind the camera: outside too
+def _outside_fraction(
+    joints_world: Float[np.ndarray, "time joints 3"],
+    pixels: Float[np.ndarray, "time joints 2"],
+    camera: Camera,
+) -> float:
+    # NaN behind the camera: outside too
     inside = ((pixels >= -0.5) & (pixels <= np.array(camera.size) - 0.5)).all(-1)
     known = np.all(np.isfinite(joints_world), axis=-1)
     frames = known.any(1)

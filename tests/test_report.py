@@ -74,7 +74,7 @@ def test_the_page_holds_the_motion_to_the_millimetre(clip: tuple[Motion, Keypoin
     np.testing.assert_allclose(data["world"] + data["middle"], wanted, atol=6e-4)
     np.testing.assert_allclose(data["projected"], camera.project(wanted), atol=0.06)
     np.testing.assert_allclose(data["observed"], keypoints.xy_px, atol=0.06)
-    error = reprojection_error(motion._replace(joints_world=wanted), keypoints, camera)
+    error = reprojection_error(motion, keypoints, camera.project(wanted))
     np.testing.assert_allclose(data["error"], error, atol=0.06)
     np.testing.assert_allclose(data["error_by_time"][0, 0], np.nanmedian(error[0]), rtol=0.1)
     assert (data["frames"], data["fps"], tuple(data["size"])) == (180, 30.0, camera.size)

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation, Slerp
 
-from lift2to3.resample import bridge_gaps, nearest_rotations, resample_linearly, resample_rotations
+from lift2to3.resample import (
+    bridge_gaps,
+    nearest_rotations,
+    resample_linearly,
+    resample_rotations,
+    runs_of_true,
+)
 
 RATES = (24.0, 29.97, 50.0, 120.0)
 
@@ -123,3 +129,13 @@ def test_a_single_frame_is_held_and_a_point_never_known_is_0():
     bridged = bridge_gaps(values, known)
     np.testing.assert_array_equal(bridged[:, 0], np.zeros((5, 3)))
     np.testing.assert_array_equal(bridged[:, 1], np.tile([1, 2, 3], (5, 1)))
+
+
+@pytest.mark.parametrize("frames", [0, 1, 7, 60])
+def test_runs_of_true_make_up_the_mask_and_do_not_touch(frames):
+    mask = np.random.default_rng(frames).random(frames) < 0.6
+    runs, made = runs_of_true(mask), np.zeros(frames, bool)
+    for first, end in runs:
+        made[first:end] = True
+    np.testing.assert_array_equal(made, mask)
+    assert (np.diff(runs.ravel()) > 0).all()

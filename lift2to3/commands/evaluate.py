@@ -104,7 +104,6 @@ def _print_comparison(comparison: Comparison, notes: Sequence[str]) -> None:
     from lift2to3.compare.motions import COUNTED, UNITS
 
     console = Console()
-
     several = len(comparison.clips) > 1
     named = comparison.clips if several and len(comparison.clips) <= _CLIPS_SHOWN else {}
     frames = sum(clip.frames for clip in comparison.clips.values())
@@ -120,15 +119,10 @@ def _print_comparison(comparison: Comparison, notes: Sequence[str]) -> None:
     table.add_column("over")
     for name, value in comparison.overall.items():
         clips = (clip.scores.get(name, float("nan")) for clip in named.values())
-        numbers = (_shown(number, UNITS[name]) for number in (value, *clips))
+        digits = 3 if UNITS[name] == "fraction" else 2
+        numbers = (f"{number:.{digits}f}" if number == number else "–" for number in (value, *clips))
         count = f"{comparison.overall.counts[name]:.0f} {COUNTED.get(name, 'frames')}"
         table.add_row(name, *numbers, UNITS[name], count)
     console.print(table, markup=False, highlight=False)
     console.print(f"joints: {', '.join(comparison.joints)}", markup=False, highlight=False)
     print_warnings(notes, console)
-
-
-def _shown(value: float, unit: str) -> str:
-    if value != value:
-        return "–"
-    return f"{value:.3f}" if unit == "fraction" else f"{value:.2f}"

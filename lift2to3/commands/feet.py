@@ -15,7 +15,7 @@ from lift2to3.commands.arguments import (
     as_format,
 )
 from lift2to3.commands.lift import BODY_FILE
-from lift2to3.commands.output import prepare_folder, print_report, print_written, write_report_text
+from lift2to3.commands.output import prepare_folder, print_report, print_written
 from lift2to3.progress import progress
 from lift2to3.told import gathered_warnings
 
@@ -73,6 +73,5 @@ def feet(
             report = foot_report(seen.body, refined, report.contacts)
     refined.save(out / BODY_FILE)
     write_contacts(out / CONTACTS_FILE, report.contacts, refined.fps)
-    print_report("lift2to3 feet", report.rows, notes)
-    write_report_text(out / TEXT_FILE, "lift2to3 feet", report.rows, notes)
+    print_report("lift2to3 feet", report.rows, notes, out / TEXT_FILE)
     print_written([out / name for name in (BODY_FILE, CONTACTS_FILE, TEXT_FILE)])

@@ -19,7 +19,7 @@ from lift2to3.commands.arguments import (
     as_format,
     optional,
 )
-from lift2to3.commands.output import Rows, prepare_folder, print_report, print_written, write_report_text
+from lift2to3.commands.output import Rows, prepare_folder, print_report, print_written
 from lift2to3.progress import progress
 from lift2to3.told import gathered_warnings
 
@@ -129,8 +129,7 @@ def demo(out: Folder = Path("lift2to3_demo"), weights: Weights = "small", seed: 
         measured += truth_rows(motion, truth)
     rows, title = summary_rows(motion, observed, camera) + measured, "lift2to3 demo: a walk, one camera"
     write_report(motion, observed, camera, out / PAGE_FILE, title, rows=measured)
-    print_report(title, rows, motion.warnings)
-    write_report_text(out / TEXT_FILE, title, rows, motion.warnings)
+    print_report(title, rows, motion.warnings, out / TEXT_FILE)
     print_written([out / name for name in (*written, PAGE_FILE, TEXT_FILE)])
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import IO
+
+from lift2to3.whole_file import whole_text
 
 Rows = Sequence[tuple[str, str]]
 """What a report shows: a name and what was measured."""
@@ -32,17 +34,18 @@ def prepare_folder(out: Path, *names: str) -> None:
             raise ValueError(f"--out {out}: a folder named {name} is in the way of the file")
 
 
-def print_report(title: str, rows: Rows, warnings: Sequence[str], file: IO[str] | None = None) -> None:
-    """A table of facts and the warnings under it, on the terminal or into a text file."""
+def print_report(title: str, rows: Rows, warnings: Sequence[str], path: Path | None = None) -> None:
+    """A table of facts and the warnings under it, on the terminal and, where there is a path, into a file."""
     from rich.console import Console
     from rich.table import Table
 
-    console = Console() if file is None else Console(file=file, width=100)
     table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in rows:
         table.add_row(name, value)
-    console.print(table, markup=False, highlight=False)
-    print_warnings(warnings, console)
+    with nullcontext() if path is None else whole_text(path) as file:
+        for console in [Console()] + ([Console(file=file, width=100)] if file is not None else []):
+            console.print(table, markup=False, highlight=False)
+            print_warnings(warnings, console)
 
 
 def print_warnings(warnings: Sequence[str], console=None) -> None:
@@ -51,14 +54,6 @@ def print_warnings(warnings: Sequence[str], console=None) -> None:
 
     for text in warnings:
         (console or Console()).print(f"Warning: {text}", markup=False, highlight=False, soft_wrap=True)
-
-
-def write_report_text(path: Path, title: str, rows: Rows, warnings: Sequence[str]) -> None:
-    """`print_report` into a file, which appears whole or not at all."""
-    from lift2to3.whole_file import whole_file
-
-    with whole_file(path) as part, part.open("w", encoding="utf-8") as file:
-        print_report(title, rows, warnings, file)
 
 
 def print_written(paths: Sequence[Path]) -> None:

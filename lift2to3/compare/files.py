@@ -20,7 +20,7 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 
 from lift2to3.compare.motions import COUNTED, UNITS, Compared, compare_keypoints, compare_motions
-from lift2to3.compare.read import Reading, read_both
+from lift2to3.compare.read import Found, Reading, read_both
 from lift2to3.compare.world_points import WorldPoints, world_points
 from lift2to3.convert.read_body import SeenBody
 from lift2to3.geometry.cameras import Camera
@@ -30,7 +30,7 @@ from lift2to3.motion import BodyMotion
 from lift2to3.progress import ProgressCallback
 from lift2to3.scores import Scores, combine
 from lift2to3.skeletons import Skeleton
-from lift2to3.whole_file import whole_file
+from lift2to3.whole_file import whole_text
 
 ENDINGS: Final = (".npz", ".npy", ".pt", ".pth", ".pkl", ".json")
 """Of the files that a folder's clips are in; others are not looked at."""
@@ -87,8 +87,12 @@ def compare_files(
     reading, true_reading = reading or Reading(), true_reading or Reading()
     pairs, without, extra = _pairs(Path(predicted), Path(true), missing)
     clips: dict[str, Compared] = {}
-    for name, paths in pairs.items():
-        clips[name] = _compare_pair(*paths, reading, true_reading, joints, resample, camera)
+    for name, (guessed, given) in pairs.items():
+        found = read_both(guessed, given, reading, true_reading)
+        try:
+            clips[name] = _compare(*found, joints, resample, camera)
+        except ValueError as error:
+            raise ValueError(f"{guessed} against {given}: {error}") from error
         if progress is not None:
             progress(len(clips), len(pairs))
     first = next(iter(clips))
@@ -103,17 +107,11 @@ def compare_files(
 
 
 def write_comparison(path: str | Path, comparison: Comparison, **settings: object) -> Path:
-    """Write `comparison_record` as json; the file appears whole or not at all."""
-    path = Path(path)
-    with whole_file(path) as part, part.open("w", encoding="utf-8") as file:
-        record = comparison_record(comparison, **settings)
-        json.dump(record, file, indent=1, ensure_ascii=False, allow_nan=False)
-    return path
+    """Write json: every score with its unit and what it is over; null for no score.
 
-
-def comparison_record(comparison: Comparison, **settings: object) -> dict[str, Any]:
-    """The comparison as plain objects: every score with its unit and what it is over; null for no score."""
-    return {
+    The file appears whole or not at all.
+    """
+    record = {
         "definitions": DEFINITIONS,
         **settings,
         "joints": list(comparison.joints),
@@ -126,6 +124,9 @@ def comparison_record(comparison: Comparison, **settings: object) -> dict[str, A
         "clips_missing": list(comparison.missing),
         "clips_without_truth": list(comparison.extra),
     }
+    with whole_text(path) as file:
+        json.dump(record, file, indent=1, ensure_ascii=False, allow_nan=False)
+    return Path(path)
 
 
 def _score_record(scores: Scores) -> dict[str, dict[str, Any]]:
@@ -209,39 +210,21 @@ def _clips(folder: Path) -> dict[str, Path]:
 # --- one clip
 
 
-def _compare_pair(
-    predicted: Path,
-    true: Path,
-    reading: Reading,
-    true_reading: Reading,
-    joints: str | Skeleton | None,
-    resample: bool,
-    camera: Camera | None,
+def _compare(
+    guess: Found, truth: Found, joints: str | Skeleton | None, resample: bool, camera: Camera | None
 ) -> Compared:
-    """Read and compare one clip."""
-    guess, truth = read_both(predicted, true, reading, true_reading)
-    try:
-        if isinstance(guess, Keypoints) and isinstance(truth, Keypoints):
-            return compare_keypoints(guess, truth, joints)
-        if isinstance(guess, Keypoints) or isinstance(truth, Keypoints):
-            flat = "prediction" if isinstance(guess, Keypoints) else "truth"
-            raise ValueError(f"the {flat} is 2D keypoints, the other 3D joints; wanted one kind")
-        target = _points(truth)
-        if isinstance(guess, SeenBody):
-            guess = _seen_points(guess, target, isinstance(truth, SeenBody) and _has_camera(truth), camera)
-        elif camera is not None:
-            raise ValueError("the prediction holds no camera of its own; leave --camera out")
-        return compare_motions(guess, target, joints, resample)
-    except ValueError as error:
-        raise ValueError(f"{predicted} against {true}: {error}") from error
-
-
-def _points(found: WorldPoints | SeenBody) -> WorldPoints:
-    return world_points(found.body) if isinstance(found, SeenBody) else found
-
-
-def _has_camera(seen: SeenBody) -> bool:
-    return seen.cam_from_world is not None
+    if isinstance(guess, Keypoints) and isinstance(truth, Keypoints):
+        return compare_keypoints(guess, truth, joints)
+    if isinstance(guess, Keypoints) or isinstance(truth, Keypoints):
+        flat = "prediction" if isinstance(guess, Keypoints) else "truth"
+        raise ValueError(f"the {flat} is 2D keypoints, the other 3D joints; wanted one kind")
+    target = world_points(truth.body) if isinstance(truth, SeenBody) else truth
+    if camera is not None and getattr(guess, "cam_from_world", None) is None:
+        raise ValueError("the prediction holds no camera of its own; leave --camera out")
+    if isinstance(guess, SeenBody):
+        known = isinstance(truth, SeenBody) and truth.cam_from_world is not None
+        guess = _seen_points(guess, target, known, camera)
+    return compare_motions(guess, target, joints, resample)
 
 
 def _seen_points(seen: SeenBody, truth: WorldPoints, same_kind: bool, camera: Camera | None) -> WorldPoints:
@@ -249,9 +232,7 @@ def _seen_points(seen: SeenBody, truth: WorldPoints, same_kind: bool, camera: Ca
 
     Frames before and after those that the program followed the person in are missing.
     """
-    if not _has_camera(seen):
-        if camera is not None:
-            raise ValueError("the prediction holds no camera of its own; leave --camera out")
+    if seen.cam_from_world is None:
         return world_points(seen.body)
     if camera is not None:
         seen = seen._replace(body=_placed(seen, camera))
@@ -275,9 +256,9 @@ def _placed(seen: SeenBody, camera: Camera) -> BodyMotion:
     """The body where this camera sees it as its own camera did, frame by frame."""
     assert seen.cam_from_world is not None and seen.cam_translation is not None
     world_from_cam = np.asarray(camera.R, float).T
-    turns = world_from_cam @ seen.cam_from_world
+    moves = world_from_cam @ seen.cam_from_world
     rotations = np.array(seen.body.rotations, float)
-    rotations[:, 0] = turns @ rotations[:, 0]
+    rotations[:, 0] = moves @ rotations[:, 0]
     shift = (seen.cam_translation - np.asarray(camera.t, float)) @ world_from_cam.T
-    root = np.einsum("tij,tj->ti", turns, np.asarray(seen.body.root_translation, float)) + shift
+    root = np.einsum("tij,tj->ti", moves, np.asarray(seen.body.root_translation, float)) + shift
     return seen.body._replace(rotations=rotations, root_translation=root)

@@ -16,16 +16,18 @@ from typing import Final, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from lift2to3 import metrics
 from lift2to3.compare.world_points import WorldPoints, resampled, world_points
-from lift2to3.contact import CONTACT_POINTS, STANDING_HEIGHT_M, contact_labels
+from lift2to3.contact import CONTACT_POINTS, contact_labels
 from lift2to3.keypoints import Keypoints
+from lift2to3.metrics import foot_penetration
 from lift2to3.motion import BodyMotion, Motion
+from lift2to3.pipeline.foot_summary import feet_floating
 from lift2to3.scores import UNITS as SCORE_UNITS
 from lift2to3.scores import Scores, evaluate_motion, evaluate_pck, tally
 from lift2to3.skeletons import CANONICAL, FOOT_POINTS, Skeleton, get_skeleton
 
 PCK_THRESHOLDS: Final = (0.05, 0.1)
+"""Of the error over the longer side of the true person's box."""
 
 UNITS: Final[Mapping[str, str]] = {
     **SCORE_UNITS,
@@ -97,7 +99,7 @@ def compare_motions(
         motion.points_world[:, [motion.joint_names.index(name) for name in names]]
         for motion in (predicted, true)
     )
-    _say_what_is_missing(points, truth, [names.index(name) for name in chosen])
+    _warn_missing(points, truth, [names.index(name) for name in chosen])
     both = np.all(np.isfinite(points) & np.isfinite(truth), axis=-1)
     hips = [names.index("left_hip"), names.index("right_hip")]
     if not both[:, hips].all(1).any():
@@ -132,7 +134,7 @@ def _chosen(
     return tuple(wanted)
 
 
-def _say_what_is_missing(
+def _warn_missing(
     predicted: Float[np.ndarray, "time joints 3"],
     true: Float[np.ndarray, "time joints 3"],
     rows: Sequence[int],
@@ -228,22 +230,12 @@ def _floor_tallies(
 ) -> dict[str, tuple[float, float]]:
     """Penetration and floating of both motions, while the true feet stand."""
     lowest = [names.index(CANONICAL[row]) for row in FOOT_POINTS if CANONICAL[row] in names]
-    sides = [
-        [i for i, name in enumerate(CONTACT_POINTS) if name.startswith(side)] for side in ("left", "right")
-    ]
+    heel_toe = [names.index(name) for name in CONTACT_POINTS]
     tallies = {}
     for end, points in (("", predicted), ("_true", true)):
         height = points[..., 2]
-        floating = [
-            metrics.foot_floating(
-                height[:, [names.index(CONTACT_POINTS[i]) for i in side]],
-                contact[:, side],
-                STANDING_HEIGHT_M[side],
-            )
-            for side in sides
-        ]
-        tallies[f"foot_penetration{end}"] = tally(metrics.foot_penetration(height[:, lowest]))
-        tallies[f"foot_floating{end}"] = tally(np.stack(floating))
+        tallies[f"foot_penetration{end}"] = tally(foot_penetration(height[:, lowest]))
+        tallies[f"foot_floating{end}"] = tally(feet_floating(height[:, heel_toe], contact))
     return tallies
 
 
@@ -251,12 +243,9 @@ def _floor_tallies(
 
 
 def compare_keypoints(
-    predicted: Keypoints,
-    true: Keypoints,
-    joints: str | Skeleton | None = None,
-    thresholds: Sequence[float] = PCK_THRESHOLDS,
+    predicted: Keypoints, true: Keypoints, joints: str | Skeleton | None = None
 ) -> Compared:
-    """Shares of right 2D keypoints, ``pck_body``, ``pck_foot`` and ``pck_hand`` at each threshold.
+    """Shares of right 2D keypoints, ``pck_body``, ``pck_foot`` and ``pck_hand``, at each of `PCK_THRESHOLDS`.
 
     A joint that the truth shows and the prediction lacks is wrong. The person's box is that of all joints
     of the truth, whichever are compared.
@@ -265,7 +254,6 @@ def compare_keypoints(
         predicted: pixels of the same image as the truth's.
         true: NaN where a joint is not visible.
         joints: format whose joints are compared; None for all that both have.
-        thresholds: of the error over the longer side of the true person's box.
 
     Raises:
         ValueError: nothing in common, or another number of frames.
@@ -289,7 +277,7 @@ def compare_keypoints(
         if key in found:
             xy[:, column] = predicted.xy_px[:, found.index(key)]
     compared = np.array([key in wanted for key in keys])
-    scores = evaluate_pck(xy, true.xy_px, true.skeleton, thresholds, compared=compared)
+    scores = evaluate_pck(xy, true.xy_px, true.skeleton, PCK_THRESHOLDS, compared=compared)
     chosen = tuple(key for key in keys if key in wanted)
     return Compared(scores, chosen, len(xy), true.fps)
 

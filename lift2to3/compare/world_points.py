@@ -14,7 +14,7 @@ from lift2to3.skeletons import CANONICAL, Skeleton, get_skeleton, rows_by_side
 
 _ANKLES, _FEET = rows_by_side("ankle", "foot").T
 _LARGEST_M: Final = 10.0
-_LOOKED_AT: Final = 200
+_FRAMES_CHECKED: Final = 200
 
 
 class WorldPoints(NamedTuple):
@@ -42,7 +42,7 @@ def as_world_points(points_world: ArrayLike, skeleton: str | Skeleton, fps: floa
     Joints that the canonical set has not are left out.
 
     Raises:
-        ValueError: another shape, a rate that is none, or nothing finite; points that are no metres.
+        ValueError: another shape, fps not above 0, nothing finite, or points that are not in metres.
     """
     skeleton = get_skeleton(skeleton)
     points = np.asarray(points_world)
@@ -51,16 +51,15 @@ def as_world_points(points_world: ArrayLike, skeleton: str | Skeleton, fps: floa
             f"joints are {points.shape} {points.dtype}; wanted numbers (time, {len(skeleton.joints)}, 3), "
             f"the joints of {skeleton.name}"
         )
-    known = [row for row, name in enumerate(skeleton.canonical) if name is not None]
     names = tuple(name for name in skeleton.canonical if name is not None)
-    return _checked(WorldPoints(points[:, known].astype(float), names, float(fps)))
+    return _checked(WorldPoints(points[:, skeleton.rows >= 0].astype(float), names, float(fps)))
 
 
 def world_points(motion: Motion | BodyMotion | WorldPoints) -> WorldPoints:
     """The points of any motion, and the ankles of one that has them; missing where it is not valid.
 
     Raises:
-        ValueError: a rate that is none, nothing finite, or points that are no metres.
+        ValueError: fps not above 0, nothing finite, or points that are not in metres.
     """
     if isinstance(motion, WorldPoints):
         return _checked(motion)
@@ -93,7 +92,7 @@ def _checked(motion: WorldPoints) -> WorldPoints:
     frames = np.flatnonzero(seen.any(1))
     if not len(frames):
         raise ValueError(f"joints are {points.shape} and every one is missing (NaN); nothing to compare")
-    some = points[frames[:: -(-len(frames) // _LOOKED_AT)]]
+    some = points[frames[:: -(-len(frames) // _FRAMES_CHECKED)]]
     away = np.linalg.norm(some - np.nanmedian(some, axis=1, keepdims=True), axis=-1)
     size = float(np.nanmedian(away))
     if size > _LARGEST_M:
@@ -121,7 +120,7 @@ def resampled(motion: WorldPoints, fps: float, frames: int) -> WorldPoints:
     if ankles is not None:
         known = np.asarray(np.isfinite(ankles).all((1, 2, 3)))
         there = known[beside[0]] & known[beside[1]] & (at <= last)
-        turned, ankles = ankles, np.full((frames, *ankles.shape[1:]), np.nan)
+        given, ankles = ankles, np.full((frames, *ankles.shape[1:]), np.nan)
         if there.any():
-            ankles[there] = resample_rotations(turned[known], np.flatnonzero(known), at[there])
+            ankles[there] = resample_rotations(given[known], np.flatnonzero(known), at[there])
     return motion._replace(points_world=np.where(kept[..., None], points, np.nan), fps=fps, ankles=ankles)

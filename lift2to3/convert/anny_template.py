@@ -9,50 +9,28 @@ Source: Brégier et al., Human Mesh Modeling for Anny Body, 2025 (arXiv 2511.035
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from lift2to3.convert.person_mesh import PersonTemplate
 from lift2to3.formats.motions.file_axes import Y_UP_FROM_WORLD
 
-
-@dataclasses.dataclass(frozen=True)
-class Phenotype:
-    """Who the person is, on Anny's scales from 0 to 1; height follows from the bones.
-
-    Attributes:
-        gender: 0 is male, 1 female.
-        age: 0 a baby, 1/3 a child, 2/3 a young adult, 1 old.
-        muscle, weight: from slight to heavy.
-        proportions: from uncommon to ideal, as MakeHuman has it.
-    """
-
-    gender: float = 0.5
-    age: float = 2 / 3
-    muscle: float = 0.5
-    weight: float = 0.5
-    proportions: float = 0.5
-
-    def __post_init__(self) -> None:
-        for name, value in dataclasses.asdict(self).items():
-            if not 0 <= value <= 1:
-                raise ValueError(f"phenotype: {name} is {value}; wanted 0 to 1")
+_PHENOTYPE: Final = {"gender": 0.5, "age": 2 / 3, "muscle": 0.5, "weight": 0.5, "proportions": 0.5}
+"""A young adult in the middle of Anny's scales, which go from 0 to 1; height follows from the bones."""
 
 
-def anny_template(stature_m: float, phenotype: Phenotype | None = None) -> PersonTemplate:
+def anny_template(stature_m: float) -> PersonTemplate:
     """Anny's person of this stature, as near as the scale of heights reaches, in Anny's own rest pose.
 
     Raises:
         ValueError: anny is not installed.
     """
     model = load_anny()
-    who = dataclasses.asdict(phenotype or Phenotype())
-    shortest, tallest = (np.ptp(_at_rest(model, who | {"height": end})[0][:, 1]) for end in (0.0, 1.0))
+    shortest, tallest = (np.ptp(_at_rest(model, end)[0][:, 1]) for end in (0.0, 1.0))
     height = float(np.clip((stature_m - shortest) / (tallest - shortest), 0, 1))
-    positions, heads = _at_rest(model, who | {"height": height})
+    positions, heads = _at_rest(model, height)
     middle = [not bone.endswith((".L", ".R")) for bone in model.bone_labels]
     heads[middle, 0] = 0.0  # some lie a millimetre beside the plane of symmetry
     return PersonTemplate(
@@ -66,9 +44,9 @@ def anny_template(stature_m: float, phenotype: Phenotype | None = None) -> Perso
     )
 
 
-def _at_rest(model: Any, who: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
+def _at_rest(model: Any, height: float) -> tuple[np.ndarray, np.ndarray]:
     """Skin and bones' heads, in our axes."""
-    found = model(phenotype_kwargs=who)
+    found = model(phenotype_kwargs=_PHENOTYPE | {"height": height})
     skin, heads = (found[name][0].detach().double().numpy() for name in ("rest_vertices", "rest_bone_heads"))
     return skin @ Y_UP_FROM_WORLD.T, heads @ Y_UP_FROM_WORLD.T  # its world is ours: z up, faces -y
 

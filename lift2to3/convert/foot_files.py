@@ -48,7 +48,7 @@ def read_seen_body(
     Raises:
         ValueError: a file of no known kind, no camera at all, or fewer keypoints than the motion has frames.
     """
-    if _holds_points(path):
+    if Path(path).is_file() and "joints_world" in array_names(path):
         if camera is None:
             raise ValueError(f"{path}: points of a lift; wanted the camera that it was lifted with")
         motion = load_motion(path)
@@ -77,7 +77,3 @@ def read_seen_body(
         size = (round(2 * found.K[0, 2]), round(2 * found.K[1, 2]))
         camera = Camera(found.K, found.cam_from_world[0], found.cam_translation[0], size)
     return SeenFeet(found.body, keypoints, camera, views, found.upright)
-
-
-def _holds_points(path: str | Path) -> bool:
-    return Path(path).is_file() and "joints_world" in array_names(path)

@@ -168,42 +168,42 @@ def _in_t_pose(
     template: PersonTemplate, carriers: Int[np.ndarray, "bones"], rest: Float[np.ndarray, "22 3"]
 ) -> PersonTemplate:
     """The template with its limbs along our bones: linear blend skinning by its own weights."""
-    turns = _turns(template, rest)[carriers]
+    rotations = _rotations(template, rest)[carriers]
     heads = template.heads.copy()
     for row, parent in enumerate(template.parents):
         if parent >= 0:
-            heads[row] = heads[parent] + turns[parent] @ (template.heads[row] - template.heads[parent])
-    shifts = heads - np.einsum("bij,bj->bi", turns, template.heads)
+            heads[row] = heads[parent] + rotations[parent] @ (template.heads[row] - template.heads[parent])
+    shifts = heads - np.einsum("bij,bj->bi", rotations, template.heads)
     positions = np.zeros_like(template.positions)
     for rows, share in zip(template.weight_bones.T, template.weights.T, strict=True):
-        moved = np.einsum("vij,vj->vi", turns[rows], template.positions) + shifts[rows]
+        moved = np.einsum("vij,vj->vi", rotations[rows], template.positions) + shifts[rows]
         positions += share[:, None] * moved
     return template._replace(positions=positions, heads=heads)
 
 
-def _turns(template: PersonTemplate, rest: Float[np.ndarray, "22 3"]) -> Float[np.ndarray, "22 3 3"]:
+def _rotations(template: PersonTemplate, rest: Float[np.ndarray, "22 3"]) -> Float[np.ndarray, "22 3 3"]:
     """How the bones of each joint turn in space; trunk, head and feet stay as they are."""
     joints = _joints(template)
-    turns = np.tile(np.eye(3), (len(BODY_JOINTS), 1, 1))
+    rotations = np.tile(np.eye(3), (len(BODY_JOINTS), 1, 1))
     for side, ending in _ENDINGS.items():
         hip, knee, ankle, shoulder, elbow, wrist = (
             INDEX[f"{side}_{name}"] for name in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
         )
         for upper, lower in ((hip, knee), (knee, ankle)):
-            turns[upper] = swing(joints[lower] - joints[upper], rest[lower] - rest[upper])
+            rotations[upper] = swing(joints[lower] - joints[upper], rest[lower] - rest[upper])
         index, middle, little = (_mean_head(template, (bone + ending,)) for bone in _FINGERS)
         arm, forearm = joints[elbow] - joints[shoulder], joints[wrist] - joints[elbow]
         hand = middle - joints[wrist]
         hinge = np.cross(arm, forearm)
         our_arm, our_forearm = rest[elbow] - rest[shoulder], rest[wrist] - rest[elbow]
         # elbows bend forwards, thumbs are in front: the palms of SMPL's T-pose look down
-        turns[shoulder] = _turn(arm, hinge, our_arm)
-        turns[elbow] = _turn(forearm, hinge, our_forearm)
-        turns[wrist] = _turn(hand, np.cross(hand, index - little), our_forearm)
-    return turns
+        rotations[shoulder] = _rotation(arm, hinge, our_arm)
+        rotations[elbow] = _rotation(forearm, hinge, our_forearm)
+        rotations[wrist] = _rotation(hand, np.cross(hand, index - little), our_forearm)
+    return rotations
 
 
-def _turn(
+def _rotation(
     bone: Float[np.ndarray, "3"], axis: Float[np.ndarray, "3"], ours: Float[np.ndarray, "3"]
 ) -> Float[np.ndarray, "3 3"]:
     """Takes a bone to ours, and the axis about which it bends to the one about which ours bends forwards."""

@@ -105,7 +105,8 @@ def read_body(
     rate = as_rate(rate, path)
     rest = _rest(result, path, body_model)
     if result.in_world is None:
-        _warn_of_gravity(result, path)
+        first = ", in its first frame," if result.camera_in_world is not None else ""
+        warnings.warn(f"{path}: gravity is not in it; the camera{first} is taken to be level", stacklevel=2)
     return _placed(result, rest, rate, path)
 
 
@@ -125,12 +126,10 @@ def _read(path: Path, track: str | int | None) -> SmplResult | BodyMotion:
         if recognises(found):
             return result(found, path, track)
     kind = (
-        f"a dict of {', '.join(map(str, list(found)[:8]))}"
-        if isinstance(found, dict)
-        else f"a {type(found).__name__}"
+        f"dict of {', '.join(map(str, list(found)[:8]))}" if isinstance(found, dict) else type(found).__name__
     )
     raise ValueError(
-        f"{path}: no body motion in it ({kind}); wanted a result of GVHMR (hmr4d_results.pt), WHAM "
+        f"{path}: no body motion in it (a {kind}); wanted a result of GVHMR (hmr4d_results.pt), WHAM "
         "(wham_output.pkl), TRAM (results/<video>), PHALP or 4D-Humans (results/….pkl), or an npz of AMASS "
         "or of ours"
     )
@@ -147,67 +146,56 @@ def _rest(result: SmplResult, path: Path, body_model: str | Path | None) -> Rest
     return rest_of_model(model, result.betas)
 
 
-def _warn_of_gravity(result: SmplResult, path: Path) -> None:
-    first = ", in its first frame," if result.camera_in_world is not None else ""
-    warnings.warn(f"{path}: gravity is not in it; the camera{first} is taken to be level", stacklevel=3)
-
-
 def _placed(result: SmplResult, rest: RestSkeleton, fps: float, path: Path) -> SeenBody:
     """The body in our world and the camera there, every frame filled."""
-    turn, upright = _WORLD_FROM[result.up], result.in_world is not None
+    world, upright = _WORLD_FROM[result.up], result.in_world is not None
     camera: Root | None
     if result.in_world is not None:
-        root = _moved(_pelvis(result.in_world, rest), turn)
-        camera = None if result.in_camera is None else _camera_between(_pelvis(result.in_camera, rest), root)
+        root, camera = _moved(_pelvis(result.in_world, rest), world), None
+        if result.in_camera is not None:  # each frame's camera that sees the body where the other stands
+            seen = _pelvis(result.in_camera, rest)
+            axes = seen.orientation @ root.orientation.swapaxes(1, 2)
+            camera = Root(axes, seen.translation - _rotated(axes, root.translation))
     else:
         assert result.in_camera is not None
         seen = _pelvis(result.in_camera, rest)
         still = Root(np.tile(np.eye(3), (len(result.frames), 1, 1)), np.zeros((len(result.frames), 3)))
-        pose = _moved(result.camera_in_world or still, turn)
-        root = Root(
-            pose.orientation @ seen.orientation,
-            _turned(pose.orientation, seen.translation) + pose.translation,
-        )
+        pose = _moved(result.camera_in_world or still, world)
+        place = _rotated(pose.orientation, seen.translation) + pose.translation
+        root = Root(pose.orientation @ seen.orientation, place)
         inverse = pose.orientation.swapaxes(1, 2)
-        camera = Root(inverse, -_turned(inverse, pose.translation))
+        camera = Root(inverse, -_rotated(inverse, pose.translation))
     rotations = np.concatenate([root.orientation[:, None], result.body_pose], axis=1)
     floor = 0.0 if result.on_floor else _floor(rest, rotations, root.translation)
     down = np.array([0.0, 0.0, -floor])
-    seen, frames = result.frames, _every_frame(result.frames, path)
+    times, frames = result.frames, _every_frame(result.frames, path)
     body = BodyMotion(
-        root_translation=resample_linearly(root.translation + down, seen, frames),
-        rotations=resample_rotations(rotations, seen, frames),
+        root_translation=resample_linearly(root.translation + down, times, frames),
+        rotations=resample_rotations(rotations, times, frames),
         rest_offsets=rest.rest_offsets,
         fps=fps,
-        valid=np.isin(frames, seen),
+        valid=np.isin(frames, times),
     )
     if camera is None:
         return SeenBody(body, None, None, result.K, frames, upright)
-    axes = resample_rotations(camera.orientation, seen, frames)
-    lifted = resample_linearly(camera.translation - camera.orientation @ down, seen, frames)
+    axes = resample_rotations(camera.orientation, times, frames)
+    lifted = resample_linearly(camera.translation - camera.orientation @ down, times, frames)
     return SeenBody(body, axes, lifted, result.K, frames, upright)
 
 
 def _pelvis(root: Root, rest: RestSkeleton) -> Root:
     """The translation made the pelvis's place."""
     if root.of_hips:
-        return Root(
-            root.orientation, root.translation - root.orientation @ rest.rest_offsets[INDEX["mid_hip"]]
-        )
+        middle = root.orientation @ rest.rest_offsets[INDEX["mid_hip"]]
+        return Root(root.orientation, root.translation - middle)
     return Root(root.orientation, root.translation + rest.pelvis_at_rest)
 
 
-def _moved(root: Root, turn: Float[np.ndarray, "3 3"]) -> Root:
-    return Root(turn @ root.orientation, root.translation @ turn.T)
+def _moved(root: Root, rotation: Float[np.ndarray, "3 3"]) -> Root:
+    return Root(rotation @ root.orientation, root.translation @ rotation.T)
 
 
-def _camera_between(in_camera: Root, in_world: Root) -> Root:
-    """Each frame's camera that sees the body in the world where the other stands."""
-    rotations = in_camera.orientation @ in_world.orientation.swapaxes(1, 2)
-    return Root(rotations, in_camera.translation - _turned(rotations, in_world.translation))
-
-
-def _turned(
+def _rotated(
     rotations: Float[np.ndarray, "time 3 3"], vectors: Float[np.ndarray, "time 3"]
 ) -> Float[np.ndarray, "time 3"]:
     return np.einsum("tij,tj->ti", rotations, vectors)

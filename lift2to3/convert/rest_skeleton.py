@@ -81,9 +81,9 @@ def _with_feet_and_middles(offsets: Float[np.ndarray, "38 3"]) -> Float[np.ndarr
     for foot, *beside in rows_by_side("foot", "heel", "big_toe", "small_toe"):
         along = offsets[foot, [0, 2]]
         sine, cosine = along / np.linalg.norm(along)
-        turn = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
+        rotation = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
         for row in beside:
-            offsets[row] = turn @ offsets[row]
+            offsets[row] = rotation @ offsets[row]
     hips, collars, shoulders = (offsets[rows] for rows in rows_by_side("hip", "collar", "shoulder").T)
     offsets[INDEX["mid_hip"]] = hips.sum(0) / 2
     offsets[INDEX["mid_shoulder"]] = (collars + shoulders).sum(0) / 2

@@ -139,9 +139,6 @@ class _Storage(Inert):
     data: bytes | memoryview | None = None
     big_endian = False
 
-    def size(self) -> int:
-        return self.given[1] * np.dtype(self.code()).itemsize
-
     def code(self) -> str:
         return "u2" if self.given[0] == "bfloat16" else self.given[0]
 
@@ -308,5 +305,5 @@ def _torch_legacy(file: _Stream) -> Any:
         count = int.from_bytes(file.view(8), "big" if storage.big_endian else "little")
         if count != storage.given[1]:
             raise ValueError(f"a storage of {count} numbers where {storage.given[1]} are wanted")
-        storage.data = file.view(storage.size())
+        storage.data = file.view(count * np.dtype(storage.code()).itemsize)
     return value

@@ -68,9 +68,9 @@ def check_views(views: View, frames: int) -> None:
             f"{(frames, 3, 3)} and {(frames, 3)}, one for each frame of the motion"
         )
     wrong = np.asarray(~(np.isfinite(rotation).all((1, 2)) & np.isfinite(translation).all(1)))
-    turns = np.where(wrong[:, None, None], 0.0, rotation)
-    error = np.abs(turns @ turns.swapaxes(1, 2) - np.eye(3)).max((1, 2))
-    wrong |= (error > 1e-3) | (np.linalg.det(turns) < 0)
+    rotations = np.where(wrong[:, None, None], 0.0, rotation)
+    error = np.abs(rotations @ rotations.swapaxes(1, 2) - np.eye(3)).max((1, 2))
+    wrong |= (error > 1e-3) | (np.linalg.det(rotations) < 0)
     if wrong.any():
         raise ValueError(
             f"views: frame {wrong.argmax()} is no camera; wanted finite numbers, cam_from_world with "
@@ -91,8 +91,8 @@ def warn_if_swapped(
     both = seen[:, own] & seen[:, other]
     apart = [np.linalg.norm(n[:, rows] - expected[:, own], axis=-1) for rows in (own, other)]
     straight, crossed = (np.where(both, x, 0.0).sum(1) / np.maximum(both.sum(1), 1) for x in apart)
-    swapped = (crossed < 0.5 * straight) & (both.sum(1) >= 4)
     judged = both.sum(1) >= 4
+    swapped = judged & (crossed < 0.5 * straight)
     if judged.any() and swapped.sum() > 0.5 * judged.sum():
         warnings.warn(
             f"in {swapped.sum() / judged.sum():.0%} of the frames the keypoints' left leg lies where the "

@@ -7,14 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from lift2to3.contact import (
-    CONTACT_POINTS,
-    CONTACT_ROWS,
-    STANDING_HEIGHT_M,
-    ContactConfig,
-    GroundPlane,
-    contact_labels,
-)
+from lift2to3.contact import CONTACT_POINTS, CONTACT_ROWS, STANDING_HEIGHT_M, ContactConfig, contact_labels
 from lift2to3.metrics import contact_sliding, foot_floating, foot_penetration
 from lift2to3.motion import BodyMotion
 from lift2to3.skeletons import FOOT_POINTS
@@ -41,36 +34,36 @@ class FootSummary(NamedTuple):
     contact_share: float
 
 
-def foot_summary(
-    body: BodyMotion,
-    contacts: Bool[np.ndarray, "time points"] | None = None,
-    ground: GroundPlane | None = None,
-) -> FootSummary:
-    """Sliding, penetration and floating of a motion's feet.
+def foot_summary(body: BodyMotion, contacts: Bool[np.ndarray, "time points"] | None = None) -> FootSummary:
+    """Sliding, penetration and floating of a motion's feet over the floor z = 0.
 
     Args:
         body: the motion.
         contacts: of `CONTACT_POINTS`. None labels the motion itself, which says little about a motion
             whose feet slide too fast for any label: to compare two, give both the same.
-        ground: the floor; None for z = 0.
 
     Raises:
         ValueError: contacts of another shape than the motion's.
     """
     _, points = body.posed()
-    contacts = body_contacts(body, points, contacts, ContactConfig(), ground)
+    contacts = body_contacts(body, points, contacts, ContactConfig())
     sliding = contact_sliding(points[:, CONTACT_ROWS], contacts, body.fps)
-    height = points[..., 2] if ground is None else ground.heights(points)
-    floating = np.concatenate([
-        foot_floating(height[:, CONTACT_ROWS[rows]], contacts[:, rows], STANDING_HEIGHT_M[rows])
-        for rows in HEEL_TOE
-    ])  # fmt: skip
+    height = points[..., 2]
+    floating = feet_floating(height[:, CONTACT_ROWS], contacts)
     return FootSummary(
         _mean(sliding[np.isfinite(sliding)]),
         _mean(foot_penetration(height[:, list(FOOT_POINTS)])[body.valid]),
         _mean(floating[np.isfinite(floating)]),
         _mean(contacts[body.valid]),
     )
+
+
+def feet_floating(
+    height_m: Float[np.ndarray, "time 4"], contacts: Bool[np.ndarray, "time 4"]
+) -> Float[np.ndarray, "feet time"]:
+    """`lift2to3.metrics.foot_floating` of both feet; columns as `CONTACT_POINTS`."""
+    feet = (foot_floating(height_m[:, foot], contacts[:, foot], STANDING_HEIGHT_M[foot]) for foot in HEEL_TOE)
+    return np.stack(list(feet))
 
 
 def _mean(values: np.ndarray) -> float:
@@ -82,11 +75,10 @@ def body_contacts(
     points: Float[np.ndarray, "time 38 3"],
     contacts: Bool[np.ndarray, "given columns"] | None,
     config: ContactConfig,
-    ground: GroundPlane | None = None,
 ) -> Bool[np.ndarray, "time 4"]:
     """The given contacts or the motion's own, none where a frame is not valid."""
     if contacts is None:
-        contacts = contact_labels(points[:, CONTACT_ROWS], body.fps, config, ground)
+        contacts = contact_labels(points[:, CONTACT_ROWS], body.fps, config)
     if contacts.shape != (len(points), len(CONTACT_POINTS)):
         raise ValueError(
             f"contacts: wanted {(len(points), len(CONTACT_POINTS))}, one column for each of "

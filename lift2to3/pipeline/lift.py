@@ -27,14 +27,7 @@ from lift2to3.models.denoiser import DenoiserConfig
 from lift2to3.models.multiview import LATER_SWITCHES, MultiViewConfig
 from lift2to3.models.regressor import RegressorConfig
 from lift2to3.motion import Motion
-from lift2to3.pipeline.canonical_clip import (
-    CanonicalClip,
-    Part,
-    as_motion,
-    canonical_clip,
-    cut,
-    watched,
-)
+from lift2to3.pipeline.canonical_clip import CanonicalClip, Part, as_motion, canonical_clip, cut, watched
 from lift2to3.pipeline.check_foot_input import shows_feet
 from lift2to3.pipeline.check_result import ImpossibleMotion, check_result
 from lift2to3.pipeline.refine_body import refine_body
@@ -146,7 +139,23 @@ class Lifter:
         model = self._sampling(steps, samples)
         use_disk_cache()
         with gathered_warnings() as told:
-            motion = self._lifted(model, keypoints, camera, samples, seed, feet, refine, progress)
+            clip = canonical_clip(keypoints, camera, model.multiview)
+            refiner = None
+            if feet and shows_feet(keypoints.skeleton):
+                refiner = self.refiner or shipped_refiner()
+            with ThreadPoolExecutor(max_workers=1) as beside:
+                if refiner is not None:  # what a first lift compiles for feet is compiled beside the sampler
+                    beside.submit(refiner.compile_for, len(clip.n))
+                points, spread = self._sample(model, clip, samples, seed, progress)
+            motion = as_motion(points, spread, clip, keypoints)
+            if self.spread is not None:
+                motion = calibrated(motion, camera, self.spread)
+            if refiner is not None:
+                motion = refiner.refine_points(motion, clip.observed, camera)
+            if refine:
+                refining = None if progress is None else functools.partial(progress, phase="refining")
+                body = refine_body(motion, keypoints, camera, progress=refining)
+                motion = body.motion(motion.spread)._replace(refined=(*motion.refined, "body"))
         try:
             told += check_result(motion, keypoints, camera)
         except ImpossibleMotion as error:
@@ -156,36 +165,6 @@ class Lifter:
         for text in told:
             warnings.warn(text, stacklevel=2)
         return motion._replace(warnings=tuple(told))
-
-    def _lifted(
-        self,
-        model: WindowModel,
-        keypoints: Keypoints,
-        camera: Camera,
-        samples: int,
-        seed: int,
-        feet: bool,
-        refine: bool,
-        progress: ProgressCallback | None,
-    ) -> Motion:
-        """The way the data takes."""
-        clip = canonical_clip(keypoints, camera, model.multiview)
-        feet = feet and shows_feet(keypoints.skeleton)
-        refiner = (self.refiner or shipped_refiner()) if feet else None
-        with ThreadPoolExecutor(max_workers=1) as beside:
-            if refiner is not None:  # what a first lift compiles for feet is compiled beside the sampler
-                beside.submit(refiner.compile_for, len(clip.n))
-            points, spread = self._sample(model, clip, samples, seed, progress)
-        motion = as_motion(points, spread, clip, keypoints)
-        if self.spread is not None:
-            motion = calibrated(motion, camera, self.spread)
-        if refiner is not None:
-            motion = refiner.refine_points(motion, clip.observed, camera)
-        if refine:
-            refining = None if progress is None else functools.partial(progress, phase="refining")
-            body = refine_body(motion, keypoints, camera, progress=refining)
-            motion = body.motion(motion.spread)._replace(refined=(*motion.refined, "body"))
-        return motion
 
     def _sampling(self, steps: int | None, samples: int) -> WindowModel:
         """The model, taking so many steps."""

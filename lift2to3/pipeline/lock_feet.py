@@ -16,14 +16,10 @@ from jaxtyping import Bool, Float, Int
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 from scipy.spatial.transform import Rotation
 
-from lift2to3.contact import (
-    CONTACT_ROWS,
-    LIFTED_CONTACT,
-    STANDING_HEIGHT_M,
-    ContactConfig,
-)
+from lift2to3.contact import CONTACT_ROWS, LIFTED_CONTACT, STANDING_HEIGHT_M, ContactConfig
 from lift2to3.motion import BodyMotion
 from lift2to3.pipeline.foot_summary import HEEL_TOE, body_contacts
+from lift2to3.resample import runs_of_true
 from lift2to3.skeletons import INDEX, rows_by_side
 
 _LEGS: Final = rows_by_side("hip", "knee", "ankle")
@@ -39,6 +35,7 @@ _Track = Float[np.ndarray, "time 3"]
 _Frames = Float[np.ndarray, "time 3 3"]
 _Curve = Float[np.ndarray, " time"]
 _Mask = Bool[np.ndarray, " time"]
+_Contacts = Bool[np.ndarray, "time points"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,12 +43,12 @@ class LockConfig:
     """How feet are held.
 
     Attributes:
-        contact: thresholds of the labels, where none are given.
         shortest_seconds: contact shorter than this is not held.
         rise_m: a point that rises by more than this over its run's place has left the floor.
         stray_m: a point that strays farther than this from its run's place has made a step.
         fade_seconds: in which a correction comes and goes beside a contact; in a swing shorter than
             twice this it passes straight from one contact's to the next one's.
+        contact: thresholds of the labels, where none are given.
         pelvis_share: how much of what the feet need in common the pelvis follows, 0 to 1.
         pelvis_seconds: deviation of the Gaussian that smooths the pelvis's way.
         straightest: the leg's reach over the sum of thigh and shin, unless it was straighter before.
@@ -59,11 +56,11 @@ class LockConfig:
             short of its place.
     """
 
-    contact: ContactConfig = LIFTED_CONTACT
     shortest_seconds: float = 0.05
     rise_m: float = 0.04
     stray_m: float = 0.12
     fade_seconds: float = 0.25
+    contact: ContactConfig = LIFTED_CONTACT
     pelvis_share: float = 1.0
     pelvis_seconds: float = 0.15
     straightest: float = 0.998
@@ -71,9 +68,7 @@ class LockConfig:
 
 
 def lock_feet(
-    body: BodyMotion,
-    contacts: Bool[np.ndarray, "time points"] | None = None,
-    config: LockConfig | None = None,
+    body: BodyMotion, contacts: _Contacts | None = None, config: LockConfig | None = None
 ) -> BodyMotion:
     """Hold feet in contact where they stand.
 
@@ -98,9 +93,8 @@ def lock_feet(
     moved = (shift != 0).any(1) & body.valid
     for leg, foot in zip(_LEGS, feet, strict=True):
         rows = np.flatnonzero(((shift != 0) | (foot.shift != 0) | (foot.turn != 0)).any(1) & body.valid)
-        rotations[rows[:, None], leg] = _bent_leg(
-            leg, frames[rows], points[rows], _at(foot, rows), shift[rows], config
-        )
+        there = _Foot(*(values[rows] for values in foot))
+        rotations[rows[:, None], leg] = _bent_leg(leg, frames[rows], points[rows], there, shift[rows], config)
     root = np.where(moved[:, None], body.root_translation + shift, body.root_translation)
     return body._replace(root_translation=root.astype(body.root_translation.dtype), rotations=rotations)
 
@@ -120,10 +114,6 @@ class _Foot(NamedTuple):
     shift: _Track
     turn: _Track
     standing: _Mask
-
-
-def _at(foot: _Foot, rows: Int[np.ndarray, "rows"]) -> _Foot:
-    return _Foot(*(values[rows] for values in foot))
 
 
 def _placed_foot(
@@ -169,11 +159,11 @@ def _runs_in_place(point: _Track, contact: _Mask, fps: float, config: LockConfig
         strayed = held & (np.linalg.norm(from_place, axis=-1) > config.stray_m)
         if not strayed.any():
             break
-        for first, end in _ends(held)[np.unique(runs[strayed])]:
+        for first, end in runs_of_true(held)[np.unique(runs[strayed])]:
             quarter = (end - first) // 4
             step = first + quarter + int(speed[first + quarter : end - quarter].argmax())
             held[max(first, step - half_gap) : min(end, step + half_gap + 1)] = False
-    for first, end in _ends(held):
+    for first, end in runs_of_true(held):
         if end - first < shortest:
             held[first:end] = False
     return _numbered(held)
@@ -183,11 +173,6 @@ def _numbered(mask: _Mask) -> Int[np.ndarray, " time"]:
     """The number of the run of True that a frame belongs to, -1 outside."""
     begins = mask & ~np.concatenate([[False], mask[:-1]])
     return np.where(mask, np.cumsum(begins) - 1, -1)
-
-
-def _ends(mask: _Mask) -> Int[np.ndarray, "runs 2"]:
-    """First frame, and the one after the last, of every run of True."""
-    return np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]))).reshape(-1, 2)
 
 
 def _places(point: _Track, runs: Int[np.ndarray, " time"]) -> Float[np.ndarray, "runs 3"]:

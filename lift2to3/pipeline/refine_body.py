@@ -60,21 +60,12 @@ _FIXED: Final = 1e8  # precision of a shape that is no unknown
 _prior = functools.cache(pose_prior)
 
 
-class _Start(NamedTuple):
-    """Where solving starts, in the clip's frame at the models' rate."""
+class _State(NamedTuple):
+    """Where solving starts and ends, in the clip's frame at the models' rate."""
 
-    clip: SeenClip
     poses: Poses
     bones: Float[np.ndarray, "38 3"]
     shape: Float[np.ndarray, " shapes"]
-
-
-class _Solved(NamedTuple):
-    """What solving ends with, likewise."""
-
-    poses: Poses
-    bones: Float[np.ndarray, "38 3"]
-    spread: Float[np.ndarray, "time 38"]
 
 
 def refine_body(
@@ -104,8 +95,8 @@ def refine_body(
         )
     config = config or SmplifyConfig()
     seen, clip = _seen(keypoints, camera, config)
-    start = _from_motion(motion, seen, clip, config)
-    solved = _solve(start, config, shape_precision(config, True), progress)
+    clip, start = _from_motion(motion, seen, clip, config)
+    solved, _ = _solve(clip, start, config, shape_precision(config, True), progress)
     return _as_body(solved, seen, keypoints)
 
 
@@ -133,9 +124,10 @@ def optimise(
     seen, clip = _seen(keypoints, camera, config)
     bones = load_body_prior().rest_offsets.astype(float)
     poses, shape = search(clip, bones, _prior(config), config)
-    solved = _solve(_Start(clip, poses, bones, shape), config, shape_precision(config, False), progress)
+    start = _State(poses, bones, shape)
+    solved, spread = _solve(clip, start, config, shape_precision(config, False), progress)
     body = _as_body(solved, seen, keypoints)
-    spread = resample_points(solved.spread, MODEL_FPS, keypoints.fps, len(body.valid)).clip(0.0)
+    spread = resample_points(spread, MODEL_FPS, keypoints.fps, len(body.valid)).clip(0.0)
     return body.motion(spread.astype(np.float32))
 
 
@@ -145,8 +137,10 @@ def _seen(keypoints: Keypoints, camera: Camera, config: SmplifyConfig) -> tuple[
     return seen, seen_clip(View(*map(jnp.asarray, seen.view)), seen.n, seen.confidence, config)
 
 
-def _from_motion(motion: Motion, seen: CanonicalClip, clip: SeenClip, config: SmplifyConfig) -> _Start:
-    """A body fitted to a motion, and the clip drawn to the motion's points."""
+def _from_motion(
+    motion: Motion, seen: CanonicalClip, clip: SeenClip, config: SmplifyConfig
+) -> tuple[SeenClip, _State]:
+    """The clip drawn to the motion's points, and a body fitted to the motion."""
     turn, origin = np.asarray(seen.frame.world_from_frame, float), np.asarray(seen.frame.origin_world, float)
     motion = motion._replace(joints_world=(motion.joints_world.astype(float) - origin) @ turn)
     body, count, prior = fit_body(motion), len(clip.n), _prior(config)
@@ -158,17 +152,18 @@ def _from_motion(motion: Motion, seen: CanonicalClip, clip: SeenClip, config: Sm
     weight = motion.valid / (config.start_m**2 + np.nan_to_num(motion.spread) ** 2)
     targets, weight = (resample_points(part, body.fps, MODEL_FPS, count) for part in (points, weight))
     clip = clip._replace(targets=targets, target_weight=weight.clip(0.0))
-    return _Start(clip, poses, bones, common_shape(clip, poses, bones, prior, config))
+    return clip, _State(poses, bones, common_shape(clip, poses, bones, prior, config))
 
 
 def _solve(
-    start: _Start,
+    clip: SeenClip,
+    start: _State,
     config: SmplifyConfig,
     precision: Float[np.ndarray, " shapes"],
     progress: ProgressCallback | None,
-) -> _Solved:
-    """Window by window at full rate. The bones are unknowns where one window is the whole clip."""
-    clip, poses, bones, shape = start
+) -> tuple[_State, Float[np.ndarray, "time 38"]]:
+    """Window by window at full rate, and the spread. The bones are unknowns where the clip is one window."""
+    poses, bones, shape = start
     starts = even_starts(len(clip.n), config.window_frames, config.overlap_frames)
     if len(starts) > 1:
         bones, shape = np.asarray(rest_offsets(bones, shape)), np.zeros(len(SHAPES))
@@ -186,7 +181,8 @@ def _solve(
         if progress is not None:
             progress(done, len(starts))
     whole = whole._replace(root_rotation=nearest_rotations(whole.root_rotation))
-    return _Solved(whole, np.asarray(rest_offsets(bones, np.asarray(posed.shape, float))), spread)
+    shape = np.asarray(posed.shape, float)
+    return _State(whole, np.asarray(rest_offsets(bones, shape)), shape), spread
 
 
 def _mean(prior: PosePrior) -> Float[np.ndarray, "21 3 3"]:
@@ -220,7 +216,7 @@ def _meeting(clip: SeenClip, points: Float[np.ndarray, "time 38 3"], start: int,
     return clip._replace(targets=targets, target_weight=weight)
 
 
-def _as_body(solved: _Solved, seen: CanonicalClip, keypoints: Keypoints) -> BodyMotion:
+def _as_body(solved: _State, seen: CanonicalClip, keypoints: Keypoints) -> BodyMotion:
     """In the user's world and at the user's rate; frames that no keypoint supports are not valid."""
     turn, origin = np.asarray(seen.frame.world_from_frame, float), np.asarray(seen.frame.origin_world, float)
     poses = Poses(*map(smoothed, solved.poses))

@@ -105,7 +105,6 @@ class FootRefiner:
 
         def ankles(params: Params, given: FootInput) -> Array:
             lifter = merge(graph, params)
-
             if self.config.mirror:
                 given = jax.tree.map(lambda *both: jnp.concatenate(both), given, mirror_input(given))
             refined = in_camera_frame(matrix_from_6d(lifter(given)), given.knees, model)
@@ -130,9 +129,8 @@ class FootRefiner:
             raise ValueError(
                 f"{weights}: no foot_lifter in its config: these are not a foot lifter's weights"
             )
-        return cls(
-            loaded.params, config_from_dict(FootLifterConfig, loaded.config["foot_lifter"], str(weights))
-        )
+        model = config_from_dict(FootLifterConfig, loaded.config["foot_lifter"], str(weights))
+        return cls(loaded.params, model)
 
     def refine(
         self,
@@ -163,11 +161,11 @@ class FootRefiner:
         if views is not None:
             check_views(views, len(body.rotations))
         frames, points = body.posed()
-        offsets = body.rest_offsets.astype(float)
-        observed = observe(keypoints, camera)
-        turns = self.corrections(frames, points, offsets, body.valid, observed, camera, views, floor)
+        views = _still(camera, len(frames)) if views is None else views
+        offsets, observed = body.rest_offsets.astype(float), observe(keypoints, camera)
+        corrections = self.corrections(frames, points, offsets, body.valid, observed, views, floor)
         rotations = body.rotations.copy()
-        rotations[:, _ANKLES] = (body.rotations[:, _ANKLES] @ turns).astype(rotations.dtype)
+        rotations[:, _ANKLES] = (body.rotations[:, _ANKLES] @ corrections).astype(rotations.dtype)
         return body._replace(rotations=rotations)
 
     def refine_points(self, motion: Motion, observed: Observations, camera: Camera) -> Motion:
@@ -192,8 +190,8 @@ class FootRefiner:
         local = first_rotations(points, weight, offsets, prior, trust_parent=_TRUST_SHIN)
         offsets = measured_rest_offsets(points[valid], weight[valid], local[valid], offsets, prior)
         frames = np.asarray(pose_body(offsets, local, points[:, 0])[0])
-        turns = self.corrections(frames, points, offsets, valid, observed, camera)
-        local[:, _ANKLES] @= turns
+        views = _still(camera, len(frames))
+        local[:, _ANKLES] @= self.corrections(frames, points, offsets, valid, observed, views)
         posed = np.asarray(pose_body(offsets, local, points[:, 0])[1])
         joints = motion.joints_world.copy()
         for ankle, sole in zip(_ANKLES, _SOLES, strict=True):
@@ -208,8 +206,7 @@ class FootRefiner:
         rest_offsets: Float[np.ndarray, "38 3"],
         valid: Bool[np.ndarray, "time"],
         observed: Observations,
-        camera: Camera,
-        views: View | None = None,
+        views: View,
         floor: bool = True,
     ) -> Feet:
         """How each ankle is to turn, in the foot's own frame: refined = initial · correction.
@@ -220,14 +217,10 @@ class FootRefiner:
             rest_offsets: the body's bones, metres; of the feet an ordinary shape will do.
             valid: frames with a body.
             observed: what the camera saw.
-            camera: the camera.
-            views: where it is in each frame, if it moves.
+            views: where the camera is in each frame.
             floor: whether the world's up and floor are known.
         """
         n, confidence, fps = observed.n, observed.confidence, observed.fps
-        if views is None:
-            still = (x.astype(np.float32)[None] for x in (camera.R, camera.t))
-            views = View(*(np.repeat(x, len(frames), axis=0) for x in still))  # type: ignore[arg-type]
         rotation, translation = np.asarray(views.cam_from_world), np.asarray(views.translation)
         seen_from = np.einsum("tij,tpj->tpi", rotation, points) + translation[:, None]
         expected = seen_from[..., :2] / np.maximum(seen_from[..., 2:], NEAR_M)
@@ -249,13 +242,15 @@ class FootRefiner:
         where = np.where(seen[..., None], in_box(feet, box), 0.0)
         soles, present = soles_in_box(rest_offsets, depth, box), np.ones(len(feet), bool)
         given = FootInput(where, seen, box, hips, knees, ankles, soles, up, height, present)  # type: ignore[arg-type]
-        refined = self._refined(given)
-        turns = ankles.swapaxes(-1, -2) @ refined
+        corrections = ankles.swapaxes(-1, -2) @ self._refined(given)
         share = _evidence(seen, round(self.config.evidence_s * MODEL_FPS))
-        vectors = gaussian_filter1d(_vectors(turns), self.config.smooth_s * MODEL_FPS, axis=0, mode="nearest")
-        turns = resample_rotations(_matrices(vectors * share[..., None]), model_times, times)
-        turns[~valid] = np.eye(3)
-        return turns
+        smooth = self.config.smooth_s * MODEL_FPS
+        vectors = Rotation.from_matrix(corrections.reshape(-1, 3, 3)).as_rotvec().reshape(-1, 2, 3)
+        vectors = gaussian_filter1d(vectors, smooth, axis=0, mode="nearest") * share[..., None]
+        corrections = Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix().reshape(-1, 2, 3, 3)
+        corrections = resample_rotations(corrections, model_times, times)
+        corrections[~valid] = np.eye(3)
+        return corrections
 
     def compile_for(self, frames: int) -> int:
         """Compile for clips of so many frames at 30 fps, where that is not done; frames of a call."""
@@ -305,6 +300,12 @@ def shipped_refiner() -> FootRefiner:
 # --- what the lifter sees, and what becomes of its answer
 
 
+def _still(camera: Camera, frames: int) -> View:
+    """A camera that stands, in each frame."""
+    still = (part.astype(np.float32)[None] for part in (camera.R, camera.t))
+    return View(*(np.repeat(part, frames, axis=0) for part in still))  # type: ignore[arg-type]
+
+
 def _bridged_box(
     n: Float[np.ndarray, "time 38 2"],
     seen: Bool[np.ndarray, "time 38"],
@@ -325,12 +326,3 @@ def _evidence(seen: Bool[np.ndarray, "time 8"], reach: int) -> Float[np.ndarray,
     half = max(reach // 2, 1)
     near = maximum_filter1d(shown, 2 * half + 1, axis=0, mode="nearest")
     return uniform_filter1d(near, 2 * half + 1, axis=0, mode="nearest").clip(0.0, 1.0)
-
-
-def _vectors(rotations: Feet) -> Float[np.ndarray, "time feet 3"]:
-    turns = Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_rotvec()
-    return turns.reshape(*rotations.shape[:2], 3)
-
-
-def _matrices(vectors: Float[np.ndarray, "time feet 3"]) -> Feet:
-    return Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix().reshape(*vectors.shape, 3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 
@@ -12,26 +12,18 @@ _STEADY: Final = 0.05
 """A bone whose length varies by more than this (standard deviation over mean) is no rigid bone."""
 
 
-class _Segment(NamedTuple):
-    """A body segment and what it measures in adults; ``{}`` in a point's name stands for the side."""
-
-    name: str
-    start: str
-    end: str
-    ordinary_m: tuple[float, float]
-
-
 _SEGMENTS: Final = (
+    # Name, start and end (``{}`` stands for the side), and the range in metres that is ordinary.
     # Adults of 1.50 to 1.95 m by segments' shares of stature (Drillis and Contini 1966), 5 % wider both
     # ways: formats put hips and shoulders at different places.
-    _Segment("thigh", "{}_hip", "{}_knee", (0.35, 0.50)),
-    _Segment("shank", "{}_knee", "{}_ankle", (0.35, 0.50)),
-    _Segment("foot, heel to big toe", "{}_heel", "{}_big_toe", (0.18, 0.31)),
-    _Segment("upper arm", "{}_shoulder", "{}_elbow", (0.25, 0.38)),
-    _Segment("forearm", "{}_elbow", "{}_wrist", (0.20, 0.31)),
-    _Segment("trunk, hips to shoulders", "mid_hip", "mid_shoulder", (0.40, 0.59)),
-    _Segment("between the hips", "left_hip", "right_hip", (0.10, 0.30)),
-    _Segment("between the shoulders", "left_shoulder", "right_shoulder", (0.27, 0.46)),
+    ("thigh", "{}_hip", "{}_knee", (0.35, 0.50)),
+    ("shank", "{}_knee", "{}_ankle", (0.35, 0.50)),
+    ("foot, heel to big toe", "{}_heel", "{}_big_toe", (0.18, 0.31)),
+    ("upper arm", "{}_shoulder", "{}_elbow", (0.25, 0.38)),
+    ("forearm", "{}_elbow", "{}_wrist", (0.20, 0.31)),
+    ("trunk, hips to shoulders", "mid_hip", "mid_shoulder", (0.40, 0.59)),
+    ("between the hips", "left_hip", "right_hip", (0.10, 0.30)),
+    ("between the shoulders", "left_shoulder", "right_shoulder", (0.27, 0.46)),
 )
 
 
@@ -45,30 +37,30 @@ def bone_lengths(motion: Motion) -> list[dict[str, Any]]:
     row = {name: joint for joint, name in enumerate(motion.joint_names)}
     joints = np.where(motion.valid[..., None], motion.joints_world, np.nan).astype(np.float64)
     table = []
-    for segment in _SEGMENTS:
+    for name, start, end, ordinary_m in _SEGMENTS:
         means, variation = {}, float("nan")
-        for side in ("left", "right") if "{}" in segment.start else ("middle",):
-            start, end = segment.start.format(side), segment.end.format(side)
-            if start in row and end in row:
-                length = np.linalg.norm(joints[:, row[start]] - joints[:, row[end]], axis=-1)
+        for side in ("left", "right") if "{}" in start else ("middle",):
+            ends = [row[point] for point in (start.format(side), end.format(side)) if point in row]
+            if len(ends) == 2:
+                length = np.linalg.norm(np.diff(joints[:, ends], axis=1)[:, 0], axis=-1)
                 length = length[np.isfinite(length)]
                 if len(length):
                     means[side] = float(length.mean())
                     variation = float(np.fmax(variation, length.std() / max(length.mean(), 1e-9)))
         table.append(
             {
-                "name": segment.name,
-                "ordinary_cm": [100 * bound for bound in segment.ordinary_m],
+                "name": name,
+                "ordinary_cm": [100 * bound for bound in ordinary_m],
                 **{f"{side}_cm": 100 * mean for side, mean in means.items()},
                 "variation": variation,
-                "verdict": _verdict(segment, list(means.values()), variation),
+                "verdict": _verdict(ordinary_m, list(means.values()), variation),
             }
         )
     return table
 
 
-def _verdict(segment: _Segment, means_m: list[float], variation: float) -> str:
-    low, high = segment.ordinary_m
+def _verdict(ordinary_m: tuple[float, float], means_m: list[float], variation: float) -> str:
+    low, high = ordinary_m
     if not means_m:
         return "not measured"
     if min(means_m) < low:

@@ -52,7 +52,6 @@ class _Scene(NamedTuple):
 
     @property
     def path(self) -> Float[np.ndarray, "time 3"]:
-        """The pelvis."""
         return self.joints[:, self.names.index("pelvis")]
 
 
@@ -131,7 +130,7 @@ def _draw_figures(axes: Axes, scene: _Scene, flatten: Callable[[Points3], Points
 
 
 def _draw_path(axes: Axes, scene: _Scene, flatten: Callable[[Points3], Points2]) -> None:
-    """The pelvis's path on the floor, pale to dark, a dot each second and a name at start and end."""
+    """The pelvis's path on the floor, pale to dark, a dot each second."""
     there = np.flatnonzero(np.isfinite(scene.path).all(-1))
     ground = scene.path[there] * [1.0, 1.0, 0.0]
     points = flatten(ground)
@@ -146,8 +145,13 @@ def _draw_path(axes: Axes, scene: _Scene, flatten: Callable[[Points3], Points2])
     )
 
 
-def _plain(axes: Axes, title: str) -> None:
+def _plain(axes: Axes, title: str, across: str = "", up: str = "") -> None:
+    """Thin frame and small title; a grid where the panel has axes to name."""
     axes.set_title(title, fontsize=10, color=_INK, loc="left")
+    if across:
+        axes.set_xlabel(across, fontsize=9, color=_INK, labelpad=2)
+        axes.set_ylabel(up, fontsize=9, color=_INK, labelpad=2)
+        axes.grid(color=_GRID, linewidth=0.5)
     axes.tick_params(labelsize=8, colors=_INK, length=2)
     for spine in axes.spines.values():
         spine.set_color(_GRID)
@@ -162,14 +166,11 @@ def _draw_elevation(axes: Axes, scene: _Scene, axis: int, title: str) -> None:
     def flatten(points: Points3) -> Points2:
         return points[..., [axis, 2]]
 
-    _plain(axes, title)
+    _plain(axes, title, f"{'xy'[axis]} (m)", "z (m)")
     axes.axhspan(-100, 0, color=_FLOOR, zorder=0)
     axes.axhline(0, color=_INK, linewidth=1.0, zorder=1)
     _draw_figures(axes, scene, flatten, width=1.5)
     _fit(axes, flatten(scene.joints), low=(np.inf, -0.12), high=(-np.inf, 1.9), upward=0.9)
-    axes.set_xlabel(f"{'xy'[axis]} (m)", fontsize=9, color=_INK, labelpad=2)
-    axes.set_ylabel("z (m)", fontsize=9, color=_INK, labelpad=2)
-    axes.grid(color=_GRID, linewidth=0.5)
 
 
 def _draw_top(axes: Axes, scene: _Scene, camera: Camera) -> None:
@@ -178,15 +179,12 @@ def _draw_top(axes: Axes, scene: _Scene, camera: Camera) -> None:
     def flatten(points: Points3) -> Points2:
         return points[..., :2]
 
-    _plain(axes, "top")
+    _plain(axes, "top", "x (m)", "y (m)")
     axes.set_facecolor(_FLOOR)
     _draw_figures(axes, scene, flatten, width=1.1)
     _draw_path(axes, scene, flatten)
     middle = np.nanmean(scene.path[:, :2], axis=0)
     _fit(axes, flatten(scene.joints), low=tuple(middle - 0.8), high=tuple(middle + 0.8))
-    axes.set_xlabel("x (m)", fontsize=9, color=_INK, labelpad=2)
-    axes.set_ylabel("y (m)", fontsize=9, color=_INK, labelpad=2)
-    axes.grid(color=_GRID, linewidth=0.5)
     _point_to_camera(axes, camera)
 
 
@@ -224,9 +222,7 @@ def _fit(
     spare = panel * np.max((most - least) / panel) - (most - least)
     shares = np.array([0.5, upward])
     least, most = least - (1 - shares) * spare, most + shares * spare
-    axes.set_xlim(least[0], most[0])
-    axes.set_ylim(least[1], most[1])
-    axes.set_aspect("equal")
+    axes.set(xlim=(least[0], most[0]), ylim=(least[1], most[1]), aspect="equal")
 
 
 def _draw_image(axes: Axes, scene: _Scene, motion: Motion, keypoints: Keypoints, camera: Camera) -> None:
@@ -238,15 +234,13 @@ def _draw_image(axes: Axes, scene: _Scene, motion: Motion, keypoints: Keypoints,
     chosen = scene.shown[few]
     thinned = scene._replace(shown=chosen, age=chosen / max(len(scene.joints) - 1, 1))
     _draw_figures(axes, thinned, camera.project, width=1.3)
-    lifted = camera.project(motion.as_skeleton(keypoints.skeleton))[chosen]
+    lifted = camera.project(motion.as_skeleton(keypoints.skeleton)[chosen])
     observed = keypoints.xy_px[chosen]
     gaps = np.stack([observed, lifted], axis=-2).reshape(-1, 2, 2)
     gaps = gaps[np.isfinite(gaps).all((1, 2))]
     axes.add_collection(LineCollection(list(gaps), colors="#d0006f", linewidths=0.8, zorder=5))
     axes.scatter(*observed.reshape(-1, 2).T, s=6, c="white", edgecolors=_INK, linewidths=0.5, zorder=6)
-    axes.set_xlim(-0.5, width - 0.5)
-    axes.set_ylim(height - 0.5, -0.5)
-    axes.set_aspect("equal")
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), aspect="equal")
     handles = [
         Line2D([], [], marker="o", color="none", markerfacecolor="white", markeredgecolor=_INK, markersize=4),
         Line2D([], [], color=_colour("middle", 0.8), linewidth=1.5),
@@ -266,9 +260,6 @@ def _draw_perspective(axes: Axes, scene: _Scene, camera: Camera) -> None:
     middle = np.append((low + high) / 2, 0.75)
     flatten = _perspective(middle, camera.centre - middle, 1.0 + float(np.linalg.norm(high - low)))
 
-    def shadow(points: Points3) -> Points2:
-        return flatten(points * [1.0, 1.0, 0.0])
-
     corners = np.array([[low[0], low[1]], [high[0], low[1]], [high[0], high[1]], [low[0], high[1]]])
     floor = flatten(np.pad(corners, ((0, 0), (0, 1))))
     axes.add_patch(Polygon(floor, closed=True, facecolor=_FLOOR, edgecolor=_GRID, zorder=0))
@@ -276,7 +267,8 @@ def _draw_perspective(axes: Axes, scene: _Scene, camera: Camera) -> None:
     grid += [[[low[0], y, 0], [high[0], y, 0]] for y in np.arange(low[1], high[1] + 0.5)]
     axes.add_collection(LineCollection(list(flatten(np.array(grid))), colors=_GRID, linewidths=0.7, zorder=1))
     bones = stick_bones(scene.names)
-    shade = np.concatenate([shadow(scene.joints[scene.shown])[:, [a, b]] for a, b, _ in bones])
+    shadow = flatten(scene.joints[scene.shown] * [1.0, 1.0, 0.0])
+    shade = np.concatenate([shadow[:, [a, b]] for a, b, _ in bones])
     shade = shade[np.isfinite(shade).all((1, 2))]
     axes.add_collection(LineCollection(list(shade), colors="#00000014", linewidths=4, zorder=1.5))
     _draw_path(axes, scene, flatten)
@@ -285,9 +277,8 @@ def _draw_perspective(axes: Axes, scene: _Scene, camera: Camera) -> None:
     extent = np.concatenate([floor, flatten(scene.joints[scene.shown]).reshape(-1, 2)])
     extent = extent[np.isfinite(extent).all(-1)]
     margin = 0.03 * np.ptp(extent, axis=0)
-    axes.set_xlim(extent[:, 0].min() - margin[0], extent[:, 0].max() + margin[0])
-    axes.set_ylim(extent[:, 1].min() - margin[1], extent[:, 1].max() + margin[1])
-    axes.set_aspect("equal")
+    least, most = extent.min(0) - margin, extent.max(0) + margin
+    axes.set(xlim=(least[0], most[0]), ylim=(least[1], most[1]), aspect="equal")
     axes.set_axis_off()
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from lift2to3.contact import CONTACT_ROWS, LIFTED_CONTACT, contact_labels
 from lift2to3.metrics import ajae
 from lift2to3.motion import BodyMotion
-from lift2to3.pipeline.foot_summary import FootSummary, foot_summary
+from lift2to3.pipeline.foot_summary import foot_summary
 from lift2to3.skeletons import rows_by_side
 
 
@@ -18,16 +18,12 @@ class FootReport(NamedTuple):
     """Before and after.
 
     Attributes:
-        turned_deg: (time, 2) how far each ankle was turned, left and right.
         contacts: (time, 4) ground contact of `lift2to3.contact.CONTACT_POINTS` after.
-        before, after: sliding, penetration and floating under these contacts.
-        rows: the same in words, a name and what was measured.
+        rows: in words, a name and what was measured: how far each ankle was turned; sliding, penetration and
+            floating under these contacts.
     """
 
-    turned_deg: Float[np.ndarray, "time 2"]
     contacts: Bool[np.ndarray, "time 4"]
-    before: FootSummary
-    after: FootSummary
     rows: list[tuple[str, str]]
 
 
@@ -59,7 +55,7 @@ def foot_report(
         ),
         ("over it in contact", f"{first.floating_mm:.1f} → {last.floating_mm:.1f} mm"),
     ]
-    return FootReport(turned, contacts, first, last, rows)
+    return FootReport(contacts, rows)
 
 
 def _turned(degrees: Float[np.ndarray, "time"]) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import cv2
 import numpy as np
@@ -17,6 +17,7 @@ from lift2to3.keypoints import Keypoints
 from lift2to3.motion import Motion
 from lift2to3.progress import ProgressCallback
 from lift2to3.skeletons import stick_bones
+from lift2to3.summary import rows_of_keypoints
 from lift2to3.whole_file import whole_file
 
 _COLOURS: Final = {"left": (240, 150, 40), "right": (40, 130, 250), "middle": (225, 225, 225)}  # BGR
@@ -26,6 +27,7 @@ _CONTAINER_ERROR: Final = 0.02
 """A container's own count of its frames may be off by this much; what is decoded decides."""
 
 Picture = UInt8[np.ndarray, "height width 3"]
+_Video = TypeVar("_Video", cv2.VideoCapture, cv2.VideoWriter)
 
 
 def draw_overlay(
@@ -63,11 +65,13 @@ def draw_overlay(
         raise ValueError(f"{video_out}: this is the video itself; choose another name for the overlay")
     check_video(video_in, camera, frames)
     lifted = camera.project(np.where(motion.valid[..., None], motion.joints_world, np.nan))
-    row = {name: joint for joint, name in enumerate(motion.joint_names)}
-    partner = [row.get(name, -1) if name else -1 for name in keypoints.skeleton.canonical]
+    partner = rows_of_keypoints(motion, keypoints.skeleton)
     bones = stick_bones(motion.joint_names)
-    with whole_file(video_out) as part:
-        with _reader(video_in) as video, _writer(part, camera, _rate(video, keypoints.fps)) as out:
+    with whole_file(video_out) as part, _reader(video_in) as video:
+        fps = video.get(cv2.CAP_PROP_FPS)
+        fps = fps if math.isfinite(fps) and fps > 0 else keypoints.fps
+        mp4 = cv2.VideoWriter(str(part), cv2.VideoWriter.fourcc(*"mp4v"), fps, camera.size)
+        with _opened(mp4, f"{part}: OpenCV cannot write this video; is the folder writable?") as out:
             for frame, picture in enumerate(_pictures(video, video_in, frames)):
                 _draw(picture, lifted[frame], keypoints.xy_px[frame], partner, bones)
                 out.write(picture)
@@ -106,45 +110,31 @@ def _wrong_length(path: str | Path, found: str, wanted: int) -> str:
 
 
 @contextmanager
-def _reader(path: str | Path) -> Iterator[cv2.VideoCapture]:
-    if not Path(path).is_file():
-        raise FileNotFoundError(2, "no such video", str(path))
-    video = cv2.VideoCapture(str(path))
+def _opened(video: _Video, otherwise: str) -> Iterator[_Video]:
+    """The video, open until the block ends; else an error that says ``otherwise``."""
     try:
         if not video.isOpened():
-            raise ValueError(f"{path}: OpenCV cannot read this as a video; convert it to mp4 (H.264) first")
+            raise ValueError(otherwise)
         yield video
     finally:
         video.release()
 
 
-@contextmanager
-def _writer(path: Path, camera: Camera, fps: float) -> Iterator[cv2.VideoWriter]:
-    out = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, camera.size)
-    try:
-        if not out.isOpened():
-            raise ValueError(f"{path}: OpenCV cannot write this video; is the folder writable?")
-        yield out
-    finally:
-        out.release()
-
-
-def _rate(video: cv2.VideoCapture, otherwise: float) -> float:
-    fps = video.get(cv2.CAP_PROP_FPS)
-    return fps if math.isfinite(fps) and fps > 0 else otherwise
+def _reader(path: str | Path) -> AbstractContextManager[cv2.VideoCapture]:
+    if not Path(path).is_file():
+        raise FileNotFoundError(2, "no such video", str(path))
+    otherwise = f"{path}: OpenCV cannot read this as a video; convert it to mp4 (H.264) first"
+    return _opened(cv2.VideoCapture(str(path)), otherwise)
 
 
 def _pictures(video: cv2.VideoCapture, path: str | Path, frames: int) -> Iterator[Picture]:
     """The video's pictures; an error where they are not exactly so many."""
     count = 0
-    while True:
-        read, picture = video.read()
-        if not read:
-            break
+    while (found := video.read())[0]:
         count += 1
         if count > frames:
             raise ValueError(_wrong_length(path, f"more than {frames}", frames))
-        yield picture
+        yield found[1]
     if count < frames:
         raise ValueError(_wrong_length(path, str(count), frames))
 

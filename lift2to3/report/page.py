@@ -17,6 +17,7 @@ from lift2to3.geometry.cameras import Camera
 from lift2to3.keypoints import Keypoints
 from lift2to3.motion import Motion
 from lift2to3.report.bone_lengths import bone_lengths, bone_remarks
+from lift2to3.resample import runs_of_true
 from lift2to3.skeletons import stick_bones
 from lift2to3.summary import (
     CONTACT_HEIGHT_M,
@@ -24,6 +25,7 @@ from lift2to3.summary import (
     Summary,
     foot_contacts,
     reprojection_error,
+    rows_of_keypoints,
     summarise,
 )
 from lift2to3.whole_file import whole_file
@@ -81,17 +83,28 @@ def report_html(
     Raises:
         ValueError: records that do not belong together, or a motion without frames, pelvis or head.
     """
-    _check_motion(motion)
-    summary = summarise(motion, keypoints, camera)
+    if not len(motion.joints_world):
+        raise ValueError("report: the motion has no frames; wanted one or more")
+    missing = {"pelvis", "head"} - set(motion.joint_names)
+    if missing:
+        raise ValueError(
+            f"report: the motion has no {' and no '.join(sorted(missing))} among its "
+            f"{len(motion.joint_names)} joints; wanted canonical names, as lift2to3.lift gives them"
+        )
     joints = np.where(motion.valid[..., None], motion.joints_world, np.nan).astype(np.float64)
+    pixels = None if camera is None else camera.project(joints)
+    summary = summarise(motion, keypoints, camera, pixels)
     motion = motion._replace(joints_world=joints, spread=np.where(motion.valid, motion.spread, np.nan))
     lengths = bone_lengths(motion)
+    texts = [*remarks, *motion.warnings, *summary.warnings, *bone_remarks(lengths)]
+    subtitle = f"{summary.seconds:.1f} s, {summary.frames} frames at {summary.fps:g} fps"
+    if keypoints is not None and camera is not None:
+        width, height = camera.size
+        subtitle += f", {keypoints.skeleton.name} keypoints in a {width} × {height} px image"
     clip = {
         "title": title,
-        "subtitle": _subtitle(summary, keypoints, camera),
-        "remarks": list(
-            dict.fromkeys([*remarks, *motion.warnings, *summary.warnings, *bone_remarks(lengths)])
-        ),
+        "subtitle": subtitle,
+        "remarks": list(dict.fromkeys(texts)),
         "facts": _facts(summary),
         "rows": rows,
         "fps": motion.fps,
@@ -101,8 +114,8 @@ def report_html(
         **_charts(motion, foot_contacts(motion)),
         "bones": lengths,
     }
-    if keypoints is not None and camera is not None:
-        clip |= {"body_px": summary.body_px, **_image(motion, keypoints, camera)}
+    if keypoints is not None and camera is not None and pixels is not None:
+        clip |= {"body_px": summary.body_px, **_image(motion, keypoints, camera, pixels)}
     text = json.dumps(_plain(clip), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     text = text.replace("<", "\\u003c")  # a joint called </script> must not end the script
     return template().replace("__CLIP__", text)
@@ -112,17 +125,6 @@ def template() -> str:
     """The page without a clip: markup, style and scripts in one file."""
     markup, style, *scripts = ((_WEB / name).read_text(encoding="utf-8") for name in _PARTS)
     return markup.replace("__STYLE__", style).replace("__SCRIPT__", "\n".join(scripts))
-
-
-def _check_motion(motion: Motion) -> None:
-    if not len(motion.joints_world):
-        raise ValueError("report: the motion has no frames; wanted one or more")
-    missing = {"pelvis", "head"} - set(motion.joint_names)
-    if missing:
-        raise ValueError(
-            f"report: the motion has no {' and no '.join(sorted(missing))} among its "
-            f"{len(motion.joint_names)} joints; wanted canonical names, as lift2to3.lift gives them"
-        )
 
 
 # --- what the views draw
@@ -157,11 +159,12 @@ def _frustum(camera: Camera) -> dict[str, Any]:
     }
 
 
-def _image(motion: Motion, keypoints: Keypoints, camera: Camera) -> dict[str, Any]:
+def _image(
+    motion: Motion, keypoints: Keypoints, camera: Camera, pixels: Float[np.ndarray, "time joints 2"]
+) -> dict[str, Any]:
     """Observed keypoints, projected joints and what lies between: the view in the image and its charts."""
-    row = {name: joint for joint, name in enumerate(motion.joint_names)}
     size = np.array(camera.size)
-    error = reprojection_error(motion, keypoints, camera)
+    error = reprojection_error(motion, keypoints, pixels)
 
     def near(points_px: Float[np.ndarray, "time joints 2"]) -> Float[np.ndarray, "time joints 2"]:
         inside = np.all((points_px > -size) & (points_px < 2 * size), axis=-1, keepdims=True)
@@ -170,9 +173,9 @@ def _image(motion: Motion, keypoints: Keypoints, camera: Camera) -> dict[str, An
     return {
         "size": camera.size,
         "observed_names": keypoints.skeleton.joints,
-        "observed_rows": [row.get(name, -1) if name else -1 for name in keypoints.skeleton.canonical],
+        "observed_rows": rows_of_keypoints(motion, keypoints.skeleton),
         "observed": _pack(near(keypoints.xy_px), 0.1),
-        "projected": _pack(near(camera.project(motion.joints_world)), 0.1),
+        "projected": _pack(near(pixels), 0.1),
         "error": _pack(error, 0.1),
         "error_by_time": _by_time(error),
         "error_by_joint": _by_joint(keypoints.skeleton.joints, error),
@@ -182,10 +185,8 @@ def _image(motion: Motion, keypoints: Keypoints, camera: Camera) -> dict[str, An
 def _footprints(feet: FootContacts) -> list[tuple[int, int, int, float, float]]:
     """(column, first frame, last frame, x, y) of each time that a point stood."""
     prints = []
-    edges = np.diff(np.pad(feet.contact.astype(int), ((1, 1), (0, 0))), axis=0)
-    for point in range(feet.contact.shape[1]):
-        starts, ends = np.flatnonzero(edges[:, point] > 0), np.flatnonzero(edges[:, point] < 0)
-        for first, end in zip(starts.tolist(), ends.tolist(), strict=True):
+    for point, contact in enumerate(feet.contact.T):
+        for first, end in runs_of_true(contact).tolist():
             x, y, _ = feet.points[first:end, point].mean(axis=0)
             prints.append((point, first, end - 1, round(float(x), 3), round(float(y), 3)))
     return prints
@@ -197,8 +198,8 @@ def _footprints(feet: FootContacts) -> list[tuple[int, int, int, float, float]]:
 def _charts(motion: Motion, feet: FootContacts) -> dict[str, Any]:
     """What shows without keypoints: spread and feet."""
     spread = 100.0 * motion.spread
-    height = 100.0 * np.stack([_least(feet.points[:, side, 2]) for side in (slice(0, 2), slice(2, 4))], -1)
-    slides = np.stack([_mean(feet.sliding_mm[:, side]) for side in (slice(0, 2), slice(2, 4))], -1)
+    height = 100.0 * np.fmin.reduce(feet.points[..., 2].reshape(-1, 2, 2), axis=-1)  # of heel and toe
+    slides = _mean(feet.sliding_mm.reshape(-1, 2, 2))
     return {
         "spread_by_time": _by_time(spread),
         "spread_by_joint": _by_joint(motion.joint_names, spread),
@@ -211,26 +212,16 @@ def _charts(motion: Motion, feet: FootContacts) -> dict[str, Any]:
 
 
 def _by_time(values: Float[np.ndarray, "time joints"]) -> dict[str, Any]:
-    """Median and 90th percentile over the joints."""
-    return _pack(np.stack([_quantile(values, q) for q in (0.5, 0.9)], -1), 0.1)
-
-
-def _quantile(values: Float[np.ndarray, "time joints"], q: float) -> Float[np.ndarray, " time"]:
-    """Over the joints that are not NaN, without interpolation; NaN for a frame without any."""
-    count = np.isfinite(values).sum(-1)
-    rank = np.rint(q * np.maximum(count - 1, 0)).astype(int)
-    return np.take_along_axis(np.sort(values, axis=-1), rank[:, None], axis=-1)[:, 0]  # NaN sorts last
-
-
-def _least(values: Float[np.ndarray, "time joints"]) -> Float[np.ndarray, " time"]:
-    return np.sort(values, axis=-1)[:, 0]
+    """Median and 90th percentile over the joints that are not NaN, without interpolation."""
+    last = np.maximum(np.isfinite(values).sum(-1, keepdims=True) - 1, 0)
+    rank = np.rint(np.array([0.5, 0.9]) * last).astype(int)
+    return _pack(np.take_along_axis(np.sort(values, axis=-1), rank, axis=-1), 0.1)  # NaN sorts last
 
 
 def _mean(values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     """Along the last axis, over what is not NaN; NaN without any."""
     seen = np.isfinite(values)
-    count = seen.sum(-1)
-    total = np.sum(values, axis=-1, where=seen)
+    total, count = np.sum(values, axis=-1, where=seen), seen.sum(-1)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
@@ -250,14 +241,6 @@ def _by_joint(
 
 
 # --- the page's data
-
-
-def _subtitle(summary: Summary, keypoints: Keypoints | None, camera: Camera | None) -> str:
-    parts = [f"{summary.seconds:.1f} s, {summary.frames} frames at {summary.fps:g} fps"]
-    if keypoints is not None and camera is not None:
-        width, height = camera.size
-        parts.append(f"{keypoints.skeleton.name} keypoints in a {width} × {height} px image")
-    return ", ".join(parts)
 
 
 def _facts(summary: Summary) -> list[tuple[str, str, str]]:

@@ -42,7 +42,11 @@ def show(
     notebook = _in_notebook()
     if isinstance(record, (Keypoints, Camera)):
         path = _draw(record, Path(tempfile.mkdtemp(prefix="lift2to3-")) / "record.png")
-        return _image(path) if notebook else _opened(path)
+        if not notebook:
+            return _opened(path)
+        from IPython.display import Image  # type: ignore[import-not-found]
+
+        return Image(filename=str(path))
     motion = record.motion() if isinstance(record, BodyMotion) else record
     if notebook:
         from IPython.display import HTML  # type: ignore[import-not-found]  # a notebook has it
@@ -68,12 +72,6 @@ def _in_notebook() -> bool:
     return type(get_ipython()).__name__ == "ZMQInteractiveShell"
 
 
-def _image(path: Path) -> Any:
-    from IPython.display import Image  # type: ignore[import-not-found]
-
-    return Image(filename=str(path))
-
-
 def _opened(path: Path) -> Path:
     webbrowser.open(path.as_uri())
     return path
@@ -87,8 +85,7 @@ def _draw(record: Keypoints | Camera, path: Path) -> Path:
     if isinstance(record, Keypoints):
         _draw_keypoints(figure.add_subplot(), record)
     else:
-        for place, across in ((121, 1), (122, 2)):
-            _draw_camera(figure.add_subplot(place), record, across)
+        _draw_camera(figure.add_subplot(121), figure.add_subplot(122), record)
     figure.suptitle(repr(record), fontsize=9)
     FigureCanvasAgg(figure).print_png(str(path))
     return path
@@ -107,24 +104,17 @@ def _draw_keypoints(axes: Axes, keypoints: Keypoints) -> None:
     axes.invert_yaxis()
 
 
-def _draw_camera(axes: Axes, camera: Camera, across: int) -> None:
-    """From above (``across`` 1) or from the side (2): the picture's corners, 4 m away, and the middle."""
+def _draw_camera(above: Axes, beside: Axes, camera: Camera) -> None:
+    """From above and from the side: the picture's corners, 4 m away, and the middle."""
     width, height = camera.size
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height], [width / 2, height / 2]], float)
     rays = np.column_stack([camera.normalise(corners), np.ones(len(corners))]) @ camera.R
     tips = camera.centre + 4 * rays
     forward = rays[-1, :2] / max(float(np.linalg.norm(rays[-1, :2])), 1e-9)
-    flat = (
-        (lambda p: p[..., :2]) if across == 1 else (lambda p: np.stack([p[..., :2] @ forward, p[..., 2]], -1))
-    )
-    for tip in tips:
-        axes.plot(*flat(np.stack([camera.centre, tip])).T, color="#1f5a96", linewidth=1)
-    axes.plot(*flat(tips[[0, 1, 2, 3, 0]]).T, color="#1f5a96", linewidth=1)
-    if across == 2:
-        axes.axhline(0, color="#777777", linewidth=1)
-    named = (
-        ("from above", "x, m", "y, m")
-        if across == 1
-        else ("from the side; the floor at 0", "forward, m", "z, m")
-    )
-    axes.set(title=named[0], xlabel=named[1], ylabel=named[2], aspect="equal")
+    lines = [np.stack([camera.centre, tip]) for tip in tips] + [tips[[0, 1, 2, 3, 0]]]
+    for line in lines:
+        above.plot(*line[:, :2].T, color="#1f5a96", linewidth=1)
+        beside.plot(line[:, :2] @ forward, line[:, 2], color="#1f5a96", linewidth=1)
+    beside.axhline(0, color="#777777", linewidth=1)
+    above.set(title="from above", xlabel="x, m", ylabel="y, m", aspect="equal")
+    beside.set(title="from the side; the floor at 0", xlabel="forward, m", ylabel="z, m", aspect="equal")

@@ -44,11 +44,15 @@ class Viewer:
         self.fps, self.frame, self._seconds = motion.fps, 0, 0.0
         self._bones = stick_bones(motion.joint_names)
         self.server: viser.ViserServer = _viser().ViserServer(host="127.0.0.1", port=port, verbose=False)
-        pelvis = (
-            self.joints[:, motion.joint_names.index("pelvis")] if "pelvis" in motion.joint_names else None
-        )
-        self._add_scene(pelvis, camera)
-        self._add_controls()
+        self._add_scene()
+        if "pelvis" in motion.joint_names:
+            self._add_path(self.joints[:, motion.joint_names.index("pelvis")])
+        if camera is not None:
+            self._add_camera(camera)
+        gui = self.server.gui
+        self._play = gui.add_checkbox("Play", True)
+        self._slider = gui.add_slider("Frame", 0, max(1, len(self.joints) - 1), 1, 0)
+        self._speed = gui.add_dropdown("Speed", _SPEEDS, initial_value="1")
         self.show(0)
 
     @property
@@ -59,17 +63,18 @@ class Viewer:
     def show(self, frame: int) -> None:
         """Draw one frame; one beyond an end shows that end."""
         self.frame = int(np.clip(frame, 0, len(self.joints) - 1))
-        segments = self._segments(self.frame)
-        self._figure.visible = segments is not None
-        if segments is not None:
-            self._figure.points = segments
+        points = self.joints[self.frame]
+        segments = np.stack([points[[start, end]] for start, end, _ in self._bones])
+        there = np.all(np.isfinite(segments), axis=(1, 2))
+        self._figure.visible = bool(there.any())
+        if there.any():  # a bone with a missing end shrinks into a known point
+            self._figure.points = np.where(there[:, None, None], segments, segments[there.argmax(), 0])
 
     def advance(self, seconds: float) -> None:
         """Let so much of the clip's time go by, if it plays; at the end it begins again."""
         if self._play.value:
-            self._seconds = (self._seconds + seconds * float(self._speed.value)) % (
-                len(self.joints) / self.fps
-            )
+            self._seconds += seconds * float(self._speed.value)
+            self._seconds %= len(self.joints) / self.fps
             self._slider.value = int(self._seconds * self.fps + 1e-6)
         elif self._slider.value != self.frame:
             self._seconds = self._slider.value / self.fps
@@ -94,16 +99,7 @@ class Viewer:
         """Close the page's server."""
         self.server.stop()
 
-    def _segments(self, frame: int) -> Float[np.ndarray, "bones 2 3"] | None:
-        """Both ends of every bone; one with a missing end shrinks into a known point. None: all missing."""
-        points = self.joints[frame]
-        segments = np.stack([points[[start, end]] for start, end, _ in self._bones])
-        there = np.all(np.isfinite(segments), axis=(1, 2))
-        if not there.any():
-            return None
-        return np.where(there[:, None, None], segments, segments[there.argmax(), 0])
-
-    def _add_scene(self, pelvis: Float[np.ndarray, "time 3"] | None, camera: Camera | None) -> None:
+    def _add_scene(self) -> None:
         scene = self.server.scene
         scene.set_up_direction("+z")
         flat = self.joints[np.isfinite(self.joints).all(-1)]
@@ -114,10 +110,6 @@ class Viewer:
         colours = np.array([[_COLOURS[side]] * 2 for _, _, side in self._bones], np.uint8)
         nowhere = np.zeros((len(self._bones), 2, 3), np.float32)
         self._figure = scene.add_line_segments("/figure", nowhere, colours, thickness=0.035)
-        if pelvis is not None:
-            self._add_path(pelvis)
-        if camera is not None:
-            self._add_camera(camera)
         away = 0.8 * max(width, depth, 4.0)
         self.server.initial_camera.look_at = (x, y, 0.9)
         self.server.initial_camera.position = (x + 0.5 * away, y - away, 0.9 + 0.4 * away)
@@ -136,12 +128,6 @@ class Viewer:
         steps = steps[np.isfinite(steps).all((1, 2))]
         if len(steps):
             self.server.scene.add_line_segments("/path", steps, _COLOURS["middle"], thickness=0.015)
-
-    def _add_controls(self) -> None:
-        gui = self.server.gui
-        self._play = gui.add_checkbox("Play", True)
-        self._slider = gui.add_slider("Frame", 0, max(1, len(self.joints) - 1), 1, 0)
-        self._speed = gui.add_dropdown("Speed", _SPEEDS, initial_value="1")
 
 
 def _viser() -> Any:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -27,13 +27,7 @@ from scipy.spatial.transform import Rotation
 from lift2to3.array_files import load_arrays, require_keys, save_arrays
 from lift2to3.body import BODY_JOINTS
 from lift2to3.formats.motions.file_axes import orthonormal, quaternions_xyzw
-from lift2to3.formats.motions.smpl_results import (
-    Root,
-    SmplResult,
-    as_numbers,
-    as_one_shape,
-    matrices_from_vectors,
-)
+from lift2to3.formats.motions.smpl_results import Fields, Root, SmplResult, as_numbers
 from lift2to3.formats.object_files import LARGEST_UNPACKED
 from lift2to3.motion import BodyMotion, check_body
 from lift2to3.skeletons import CANONICAL
@@ -75,18 +69,18 @@ def write_smpl_npz(
     shape[: len(betas)] = betas
     poses = np.zeros((frames, _POSE_NUMBERS[model]))
     poses[:, :_OWN] = Rotation.from_quat(xyzw.reshape(-1, 4)).as_rotvec().reshape(frames, _OWN)
-    fields: dict[str, Any] = {
-        "trans": np.asarray(body.root_translation, float) - np.asarray(pelvis_at_rest, float),
-        "poses": poses,
-        "betas": shape,
-        "dmpls": np.zeros((frames, 8)),
-        "gender": "neutral",
-        "mocap_framerate": float(body.fps),
-        "pelvis_at_rest": np.asarray(pelvis_at_rest, float),
-        "rest_offsets": np.asarray(body.rest_offsets, float),
-        "valid": np.asarray(body.valid, bool),
-    }
-    return save_arrays(Path(path), **fields)
+    return save_arrays(
+        Path(path),
+        trans=np.asarray(body.root_translation, float) - np.asarray(pelvis_at_rest, float),
+        poses=poses,
+        betas=shape,
+        dmpls=np.zeros((frames, 8)),
+        gender="neutral",
+        mocap_framerate=float(body.fps),
+        pelvis_at_rest=np.asarray(pelvis_at_rest, float),
+        rest_offsets=np.asarray(body.rest_offsets, float),
+        valid=np.asarray(body.valid, bool),
+    )
 
 
 def read_amass_npz(path: str | Path) -> SmplResult:
@@ -96,31 +90,27 @@ def read_amass_npz(path: str | Path) -> SmplResult:
         ValueError: no such npz: a key is missing, or holds something else (the message says which).
         FileNotFoundError: there is no such file.
     """
-    fields = load_arrays(path, needed=("trans", "betas"), only=_READ, largest=LARGEST_UNPACKED)
-    if "poses" in fields:
-        columns = np.shape(fields["poses"])[-1] if np.ndim(fields["poses"]) else 0
-        rotations = matrices_from_vectors(fields["poses"], path, "poses", len(BODY_JOINTS))
+    arrays = load_arrays(path, needed=("trans", "betas"), only=_READ, largest=LARGEST_UNPACKED)
+    fields, columns = Fields(arrays, path), 0
+    if "poses" in arrays:
+        columns = arrays["poses"].shape[-1] if arrays["poses"].ndim else 0
+        rotations = fields.matrices_from_vectors("poses", len(BODY_JOINTS))
     else:
-        require_keys(fields, ("root_orient", "pose_body"), f"{path}, which has no poses")
-        columns = 0
-        root = matrices_from_vectors(fields["root_orient"], path, "root_orient", 1)
-        pose = fields["pose_body"]
-        body = matrices_from_vectors(pose, path, "pose_body", len(BODY_JOINTS) - 1, len(root))
+        require_keys(arrays, ("root_orient", "pose_body"), f"{path}, which has no poses")
+        root = fields.matrices_from_vectors("root_orient", 1)
+        body = fields.matrices_from_vectors("pose_body", len(BODY_JOINTS) - 1, len(root))
         rotations = np.concatenate([root, body], axis=1)
-    rates = [fields[key] for key in _RATES if key in fields]
+    rates = [arrays[key] for key in _RATES if key in arrays]
     frames = len(rotations)
     return SmplResult(
         body_pose=rotations[:, 1:],
-        betas=as_one_shape(fields["betas"], path, "betas"),
+        betas=fields.shape("betas"),
         frames=np.arange(frames),
-        in_world=Root(rotations[:, 0], as_numbers(fields["trans"], path, "trans", (frames, 3))),
-        in_camera=None,
-        camera_in_world=None,
+        in_world=Root(rotations[:, 0], fields.numbers("trans", (frames, 3))),
         up="z",
         on_floor=True,
-        K=None,
-        fps=float(as_numbers(rates[0], path, "the frame rate", ())) if rates else None,
-        model=_model(fields, columns),
+        fps=float(as_numbers(rates[0], f"{path}: the frame rate", ())) if rates else None,
+        model=_model(arrays, columns),
     )
 
 
@@ -144,7 +134,7 @@ def read_smpl_npz(path: str | Path) -> BodyMotion:
         ValueError: no such npz, without our ``rest_offsets``, or of other shapes.
     """
     needed = ("trans", "poses", "mocap_framerate", "pelvis_at_rest", "rest_offsets", "valid")
-    fields = load_arrays(path, needed=needed)
+    fields = Fields(load_arrays(path, needed=needed), path)
     poses = fields["poses"]
     if poses.ndim != 2 or poses.shape[1] not in _POSE_NUMBERS.values():
         raise ValueError(f"{path}: poses is {poses.shape}; wanted (time, 156) or (time, 72)")
@@ -152,10 +142,10 @@ def read_smpl_npz(path: str | Path) -> BodyMotion:
         "trans": (len(poses), 3), "rest_offsets": (len(CANONICAL), 3), "valid": (len(poses),),
         "pelvis_at_rest": (3,), "mocap_framerate": (),
     }  # fmt: skip
-    numbers = {name: as_numbers(fields[name], path, name, shape) for name, shape in shapes.items()}
+    numbers = {name: fields.numbers(name, shape) for name, shape in shapes.items()}
     return BodyMotion(
         root_translation=numbers["trans"] + numbers["pelvis_at_rest"],
-        rotations=matrices_from_vectors(poses, path, "poses", len(BODY_JOINTS)),
+        rotations=fields.matrices_from_vectors("poses", len(BODY_JOINTS)),
         rest_offsets=numbers["rest_offsets"],
         fps=float(numbers["mocap_framerate"]),
         valid=numbers["valid"].astype(bool),

@@ -43,11 +43,11 @@ class Bvh(NamedTuple):
         rest_offsets: metres from the parent, in the parent's frame. The root's is the file's own.
         end_parents: row of the joint that each End Site hangs on.
         end_offsets: metres from that joint, in its frame.
+        fps: frames per second.
         rotations: each joint's frame relative to its parent's.
         root_translation: the root in the world, metres.
         joint_translations: metres from the parent, frame by frame; None where no joint but the
             root has position channels, so that `rest_offsets` holds at all times.
-        fps: frames per second.
     """
 
     joint_names: tuple[str, ...]
@@ -55,10 +55,10 @@ class Bvh(NamedTuple):
     rest_offsets: Float[np.ndarray, "joints 3"]
     end_parents: Int[np.ndarray, "ends"]
     end_offsets: Float[np.ndarray, "ends 3"]
+    fps: float
     rotations: Float[np.ndarray, "time joints 3 3"]
     root_translation: Float[np.ndarray, "time 3"]
     joint_translations: Float[np.ndarray, "time joints 3"] | None
-    fps: float
 
 
 @dataclasses.dataclass
@@ -68,12 +68,6 @@ class _Joint:
     line: int
     offset: list[float] | None = None
     channels: list[tuple[str, int]] | None = None
-
-
-class _Hierarchy(NamedTuple):
-    joints: list[_Joint]
-    ends: list[_Joint]
-    motion_line: int
 
 
 class _Tokens:
@@ -103,18 +97,17 @@ class _Tokens:
             if word != want:
                 raise self.error(f"wanted {want!r}, found {word!r}")
 
-    def numbers(self, count: int, what: str) -> list[float]:
-        return [self.number(what) for _ in range(count)]
-
-    def number(self, what: str) -> float:
-        word = self.take(what)
-        try:
-            value = float(word)
-        except ValueError:
-            raise self.error(f"{what}: wanted a number, found {word!r}") from None
-        if not np.isfinite(value):
-            raise self.error(f"{what}: wanted a finite number, found {word!r}")
-        return value
+    def offset(self, what: str) -> list[float]:
+        values = []
+        for _ in range(3):
+            word = self.take(what)
+            try:
+                values.append(float(word))
+            except ValueError:
+                raise self.error(f"{what}: wanted a number, found {word!r}") from None
+            if not np.isfinite(values[-1]):
+                raise self.error(f"{what}: wanted a finite number, found {word!r}")
+        return values
 
     def error(self, message: str) -> ValueError:
         return ValueError(f"{self.path}, line {self.line}: {message}")
@@ -136,17 +129,19 @@ def read_bvh(path: str | Path, metres_per_unit: float = 1.0) -> Bvh:
     """
     path = Path(path)
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    hierarchy = _read_hierarchy(path, lines)
-    values, fps = _read_motion(path, lines, hierarchy)
-    joints = hierarchy.joints
+    motion = next((row for row, line in enumerate(lines) if line.strip() == "MOTION"), None)
+    joints, ends = _read_hierarchy(path, lines[:motion])
+    if motion is None:
+        raise ValueError(f"{path}, line {len(lines)}: the file ends without a MOTION section")
+    values, fps = _read_motion(path, lines, motion, sum(len(joint.channels or ()) for joint in joints))
     rest = np.array([joint.offset for joint in joints])
     translations, moving = _translations(joints, rest, values)
     return Bvh(
         joint_names=tuple(joint.name for joint in joints),
         parents=np.array([joint.parent for joint in joints]),
         rest_offsets=rest * metres_per_unit,
-        end_parents=np.array([end.parent for end in hierarchy.ends], dtype=int),
-        end_offsets=np.array([end.offset for end in hierarchy.ends]).reshape(-1, 3) * metres_per_unit,
+        end_parents=np.array([end.parent for end in ends], dtype=int),
+        end_offsets=np.array([end.offset for end in ends]).reshape(-1, 3) * metres_per_unit,
         rotations=_rotations(joints, values),
         root_translation=translations[:, 0] * metres_per_unit,
         joint_translations=translations * metres_per_unit if moving else None,
@@ -154,9 +149,9 @@ def read_bvh(path: str | Path, metres_per_unit: float = 1.0) -> Bvh:
     )
 
 
-def _read_hierarchy(path: Path, lines: Sequence[str]) -> _Hierarchy:
-    motion = next((i for i, line in enumerate(lines) if line.strip() == "MOTION"), None)
-    tokens = _Tokens(path, lines[:motion])
+def _read_hierarchy(path: Path, lines: Sequence[str]) -> tuple[list[_Joint], list[_Joint]]:
+    """Joints and End Sites."""
+    tokens = _Tokens(path, lines)
     tokens.expect("HIERARCHY", "ROOT")
     joints: list[_Joint] = []
     ends: list[_Joint] = []
@@ -171,14 +166,14 @@ def _read_hierarchy(path: Path, lines: Sequence[str]) -> _Hierarchy:
                 raise ValueError(f"{path}, line {joint.line}: joint {joint.name!r} has no {what}")
             open_joints.pop()
         elif word == "OFFSET":
-            joint.offset = tokens.numbers(3, f"OFFSET of {joint.name}")
+            joint.offset = tokens.offset(f"OFFSET of {joint.name}")
         elif word == "CHANNELS":
             joint.channels = _read_channels(tokens, joint.name)
         elif word == "JOINT":
             _open_joint(tokens, joints, open_joints)
         elif word == "End":
             tokens.expect("Site", "{", "OFFSET")
-            offset = tokens.numbers(3, f"OFFSET of {joint.name}'s End Site")
+            offset = tokens.offset(f"OFFSET of {joint.name}'s End Site")
             ends.append(_Joint(f"{joint.name} end", open_joints[-1], tokens.line, offset, []))
             tokens.expect("}")
         else:
@@ -187,9 +182,7 @@ def _read_hierarchy(path: Path, lines: Sequence[str]) -> _Hierarchy:
         word = tokens.take("MOTION")
         why = {"}": " (one '}' too many)", "ROOT": " (only one ROOT is understood)"}.get(word, "")
         raise tokens.error(f"wanted MOTION after the root's closing brace, found {word!r}{why}")
-    if motion is None:
-        raise ValueError(f"{path}, line {len(lines)}: the file ends without a MOTION section")
-    return _Hierarchy(joints, ends, motion)
+    return joints, ends
 
 
 def _open_joint(tokens: _Tokens, joints: list[_Joint], open_joints: list[int]) -> None:
@@ -221,18 +214,17 @@ def _read_channels(tokens: _Tokens, name: str) -> list[tuple[str, int]]:
 
 
 def _read_motion(
-    path: Path, lines: Sequence[str], hierarchy: _Hierarchy
+    path: Path, lines: Sequence[str], start: int, channels: int
 ) -> tuple[Float[np.ndarray, "time channels"], float]:
-    """The MOTION section's table and its frames per second."""
-    body = [(n, line) for n, line in enumerate(lines, start=1) if n > hierarchy.motion_line + 1]
-    body = [(n, line) for n, line in body if line.strip()]
+    """The MOTION section's table and its frames per second; ``start`` is the row of the word MOTION."""
+    body = [(n, line) for n, line in enumerate(lines, start=1) if n > start + 1 and line.strip()]
     frames = _setting(path, len(lines), body[:1], "Frames:")
     seconds = _setting(path, len(lines), body[1:2], "Frame Time:")
     if not 1 <= frames < np.inf or frames != int(frames):
         raise ValueError(f"{path}, line {body[0][0]}: Frames: wanted 1 or more, found {frames:g}")
     if not 1e-6 < seconds < 1e6:
         raise ValueError(f"{path}, line {body[1][0]}: Frame Time: wanted seconds above 0, found {seconds:g}")
-    rows, channels = body[2:], sum(len(joint.channels or ()) for joint in hierarchy.joints)
+    rows = body[2:]
     values = np.empty((min(int(frames), len(rows)), channels))
     for frame, (number, line) in enumerate(rows[: len(values)]):
         words = line.split()
@@ -358,7 +350,6 @@ def write_bvh(
     Raises:
         ValueError: a body that cannot be written (see `check_body`), or an unknown order.
     """
-    path = Path(path)
     if not (np.isfinite(metres_per_unit) and metres_per_unit > 0):
         raise ValueError(f"metres_per_unit: wanted a length above 0, found {metres_per_unit}")
     written = body_in_file(body, up)
@@ -370,7 +361,7 @@ def write_bvh(
         _write_joint(file, written, 0, order, 1 / metres_per_unit, "")
         file.write(f"MOTION\nFrames: {len(table)}\nFrame Time: {1 / float(body.fps)!r}\n")
         write_rows(file, table, ["%.6f"] * table.shape[1], " ")
-    return path
+    return Path(path)
 
 
 def _depth_first(row: int) -> Iterator[int]:

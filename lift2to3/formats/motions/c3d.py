@@ -32,7 +32,6 @@ def write_c3d(path: str | Path, motion: Motion, up: UpAxis = "z") -> Path:
     Raises:
         ValueError: points that cannot be written; see `check_points`.
     """
-    path = Path(path)
     points = visible_points(motion, up, _MM_IN_METRES)
     if len(motion.joint_names) > 255:
         raise ValueError(f"c3d: {len(motion.joint_names)} points; wanted 255 or fewer")
@@ -43,23 +42,16 @@ def write_c3d(path: str | Path, motion: Motion, up: UpAxis = "z") -> Path:
     first_data_block = 2 + len(parameters) // _BLOCK
     parameters = _parameter_section(motion, up, first_data_block)
     with whole_file(path) as part, part.open("wb") as file:
-        file.write(_header(motion, first_data_block))
+        count = min(len(points), _MOST_FRAMES)
+        header = 2, 0x50, points.shape[1], 0, 1, count, 0, -1.0, first_data_block, 0, motion.fps
+        file.write(struct.pack("<BBHHHHHfHHf", *header).ljust(_BLOCK, b"\0"))
         file.write(parameters)
         file.write(data.data)  # no padding: readers of long clips take every frame up to the file's end
-    return path
-
-
-def _header(motion: Motion, data_block: int) -> bytes:
-    count = min(len(motion.joints_world), _MOST_FRAMES)
-    words = struct.pack(
-        "<BBHHHHHfHHf", 2, 0x50, len(motion.joint_names), 0, 1, count, 0, -1.0, data_block, 0, motion.fps
-    )
-    return words.ljust(_BLOCK, b"\0")
+    return Path(path)
 
 
 def _parameter_section(motion: Motion, up: UpAxis, data_block: int) -> bytes:
-    count = len(motion.joints_world)
-    names = motion.joint_names
+    count, names = len(motion.joints_world), motion.joint_names
     point = {
         "USED": np.array(len(names), "<i2"),
         "FRAMES": np.array(min(count, _MOST_FRAMES), "<u2").view("<i2"),
@@ -78,14 +70,10 @@ def _parameter_section(motion: Motion, up: UpAxis, data_block: int) -> bytes:
         "CAMERA_RATE": np.array(motion.fps, "<f4"),
     }
     analog = {"USED": np.array(0, "<i2"), "RATE": np.array(0.0, "<f4")}
-    records = [
-        (number, name, fields)
-        for number, (name, fields) in enumerate((("POINT", point), ("ANALOG", analog), ("TRIAL", trial)), 1)
-    ]
-    body = b"".join(
-        _record(name, -number, b"\0") + b"".join(_record(key, number, _value(v)) for key, v in fields.items())
-        for number, name, fields in records
-    )
+    body = b""
+    for number, (name, fields) in enumerate((("POINT", point), ("ANALOG", analog), ("TRIAL", trial)), 1):
+        body += _record(name, -number, b"\0")
+        body += b"".join(_record(key, number, _value(value)) for key, value in fields.items())
     blocks = (4 + len(body) + 1) // _BLOCK + 1  # room for a zero byte: no further record
     return (struct.pack("<4B", 1, 0x50, blocks, _INTEL) + body).ljust(blocks * _BLOCK, b"\0")
 

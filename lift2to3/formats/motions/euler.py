@@ -33,7 +33,11 @@ def euler_degrees(
     sign = 1.0 if (j - i) % 3 == 1 else -1.0
     second, third = matrices[..., j, :], matrices[..., k, :]
     first = np.arctan2(-sign * second[..., k], third[..., k])
-    first = _held(first, np.hypot(second[..., k], third[..., k]) > _LOCKED)
+    # at gimbal lock the first angle stays that of the frame before (at the start, the first known)
+    known = np.hypot(second[..., k], third[..., k]) > _LOCKED
+    last_known = np.maximum.accumulate(np.where(known, np.arange(len(first))[:, None], -1), axis=0)
+    held = np.where(last_known >= 0, last_known, known.argmax(axis=0))
+    first = np.take_along_axis(first, held, axis=0)
     # what the first turn leaves: well conditioned at gimbal lock too, whatever the first angle is
     cos, sin = np.cos(first)[..., None], np.sin(first)[..., None]
     rest_second, rest_third = cos * second + sign * sin * third, cos * third - sign * sin * second
@@ -41,14 +45,6 @@ def euler_degrees(
     last = np.arctan2(sign * rest_second[..., i], rest_second[..., j])
     angles = _nearest_branch(np.stack([first, middle, last], axis=-1))
     return np.rad2deg(np.unwrap(angles, axis=0))
-
-
-def _held(angle: Float[np.ndarray, "time joints"], known: np.ndarray) -> Float[np.ndarray, "time joints"]:
-    """The angle where it is known, elsewhere that of the frame before (at the start the first known)."""
-    frame = np.arange(len(angle))[:, None]
-    last_known = np.maximum.accumulate(np.where(known, frame, -1), axis=0)
-    source = np.where(last_known >= 0, last_known, known.argmax(axis=0))
-    return np.take_along_axis(angle, source, axis=0)
 
 
 def _nearest_branch(angles: Float[np.ndarray, "time joints 3"]) -> Float[np.ndarray, "time joints 3"]:

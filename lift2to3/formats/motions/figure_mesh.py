@@ -63,16 +63,18 @@ def figure_mesh(rest_offsets: Float[np.ndarray, "38 3"]) -> SkinnedMesh:
         bone = rest_offsets[INDEX[end]]
         if end in TIPS.values():  # the limb ends at the tip, its round end included
             bone = bone * max(1 - radius / max(float(np.linalg.norm(bone)), radius), 0.1)
-        limbs.append((joint, *_limb(positions[joint], bone, radius)))
-    first = np.cumsum([0, *(len(points) for _, points, _, _ in limbs)])
-    joints = np.concatenate([np.full(len(points), joint) for joint, points, _, _ in limbs])
+        limbs.append(_limb(positions[joint], bone, radius))
+    points, normals, triangles = zip(*limbs, strict=True)
+    sizes = [len(limb) for limb in points]
+    joints = np.repeat([joint for joint, _ in bones], sizes)
+    first = np.cumsum(sizes) - sizes
     alone = np.array([1, 0, 0, 0])
     return SkinnedMesh(
-        positions=np.concatenate([points for _, points, _, _ in limbs]),
-        normals=np.concatenate([normals for _, _, normals, _ in limbs]),
+        positions=np.concatenate(points),
+        normals=np.concatenate(normals),
         joints=joints[:, None] * alone,
         weights=np.tile(alone.astype(float), (len(joints), 1)),
-        triangles=np.concatenate([t + f for (_, _, _, t), f in zip(limbs, first, strict=False)]),
+        triangles=np.concatenate([limb + row for limb, row in zip(triangles, first, strict=True)]),
     )
 
 

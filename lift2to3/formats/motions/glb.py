@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from jaxtyping import Bool
 
-from lift2to3.body import BODY_JOINTS, JOINT_PARENTS
+from lift2to3.body import BODY_JOINTS
 from lift2to3.formats.motions.figure_mesh import SkinnedMesh, figure_mesh, rest_positions
 from lift2to3.formats.motions.file_axes import FileBody, body_in_file, quaternions_xyzw
 from lift2to3.motion import BodyMotion
+from lift2to3.resample import runs_of_true
 from lift2to3.skeletons import CANONICAL, PARENTS
 from lift2to3.whole_file import whole_file
 
@@ -73,7 +73,6 @@ def write_glb(path: str | Path, body: BodyMotion, mesh: SkinnedMesh | None = Non
     Raises:
         ValueError: a body that cannot be written (see `check_body`), or a mesh that cannot.
     """
-    path = Path(path)
     written = body_in_file(body, "y")
     if mesh is None:
         mesh = figure_mesh(np.asarray(body.rest_offsets, float))
@@ -102,7 +101,7 @@ def write_glb(path: str | Path, body: BodyMotion, mesh: SkinnedMesh | None = Non
         file.write(text)
         file.write(struct.pack("<2I", len(buffer.data), _BIN))
         file.write(buffer.data)
-    return path
+    return Path(path)
 
 
 def _joint_nodes(body: BodyMotion) -> list[dict[str, Any]]:
@@ -110,12 +109,9 @@ def _joint_nodes(body: BodyMotion) -> list[dict[str, Any]]:
     offsets = np.asarray(body.rest_offsets, float)
     nodes: list[dict[str, Any]] = []
     for row, name in enumerate(BODY_JOINTS):
-        children = np.flatnonzero(JOINT_PARENTS == row).tolist()
-        riders = {
-            CANONICAL[r]: offsets[r].tolist()
-            for r in range(len(BODY_JOINTS), len(CANONICAL))
-            if PARENTS[r] == row
-        }
+        below = np.flatnonzero(PARENTS == row).tolist()
+        children = [r for r in below if r < len(BODY_JOINTS)]
+        riders = {CANONICAL[r]: offsets[r].tolist() for r in below if r >= len(BODY_JOINTS)}
         node: dict[str, Any] = {"name": name, "translation": offsets[row].tolist()}
         node |= {"children": children} if children else {}
         node |= {"extras": {"points": riders}} if riders else {}
@@ -125,14 +121,11 @@ def _joint_nodes(body: BodyMotion) -> list[dict[str, Any]]:
 
 
 def _check_mesh(mesh: SkinnedMesh) -> None:
-    vertices = len(mesh.positions)
     for name, values in mesh._asdict().items():
         if not np.isfinite(values).all():
             raise ValueError(f"mesh: {name} has numbers that are not finite; wanted finite ones")
-    for name, rows, count in (
-        ("joints", mesh.joints, len(BODY_JOINTS)),
-        ("triangles", mesh.triangles, vertices),
-    ):
+    for name, count in (("joints", len(BODY_JOINTS)), ("triangles", len(mesh.positions))):
+        rows = getattr(mesh, name)
         if rows.size == 0 or rows.min() < 0 or rows.max() >= count:
             found = f"{rows.min()} to {rows.max()}" if rows.size else "none"
             raise ValueError(f"mesh: {name}: found rows {found}, wanted 0 to {count - 1}")
@@ -153,10 +146,7 @@ def _mesh(mesh: SkinnedMesh, rest_root: list[float], buffer: _Buffer) -> dict[st
     }
     rows = "<u2" if len(mesh.positions) < 65536 else "<u4"  # 65535 itself is no vertex in glTF
     indices = buffer.add(mesh.triangles.astype(rows).ravel(), "SCALAR", _TRIANGLES)
-    return {
-        "name": "figure",
-        "primitives": [{"attributes": attributes, "indices": indices, "material": 0}],
-    }
+    return {"name": "figure", "primitives": [{"attributes": attributes, "indices": indices, "material": 0}]}
 
 
 def _skin(body: BodyMotion, rest_root: list[float], buffer: _Buffer) -> dict[str, Any]:
@@ -179,9 +169,8 @@ def _animation(written: FileBody, body: BodyMotion, buffer: _Buffer) -> dict[str
         )
     at = buffer.add(times, "SCALAR", bounds=True)
     outputs = [("translation", 0, buffer.add(written.root_translation.astype("<f4"), "VEC3"))]
-    rotations = quaternions_xyzw(written.rotations).astype("<f4")
-    for row in range(len(BODY_JOINTS)):
-        outputs.append(("rotation", row, buffer.add(np.ascontiguousarray(rotations[:, row]), "VEC4")))
+    for row, xyzw in enumerate(quaternions_xyzw(written.rotations).astype("<f4").swapaxes(0, 1)):
+        outputs.append(("rotation", row, buffer.add(np.ascontiguousarray(xyzw), "VEC4")))
     return {
         "name": "motion",
         "samplers": [{"input": at, "output": output, "interpolation": "LINEAR"} for _, _, output in outputs],
@@ -189,11 +178,5 @@ def _animation(written: FileBody, body: BodyMotion, buffer: _Buffer) -> dict[str
             {"sampler": number, "target": {"node": node, "path": path}}
             for number, (path, node, _) in enumerate(outputs)
         ],
-        "extras": {"fps": float(body.fps), "valid_runs": _runs(np.asarray(body.valid, bool))},
+        "extras": {"fps": float(body.fps), "valid_runs": runs_of_true(np.asarray(body.valid, bool)).tolist()},
     }
-
-
-def _runs(valid: Bool[np.ndarray, " time"]) -> list[list[int]]:
-    """First frame and the frame after the last of each run of valid frames."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], valid.astype(int), [0]])))
-    return edges.reshape(-1, 2).tolist()

@@ -25,16 +25,15 @@ import numpy as np
 
 from lift2to3.formats.motions.smpl_results import (
     BODY_JOINTS,
+    Fields,
     Root,
     SmplResult,
-    as_numbers,
-    as_one_shape,
+    as_fields,
     choose_track,
-    has_keys,
-    matrices_from_vectors,
 )
 
 _WORLD, _CAMERA = "smpl_params_global", "smpl_params_incam"
+_KEYS = ("global_orient", "body_pose", "betas", "transl")
 _FPS = 30.0
 
 
@@ -49,32 +48,27 @@ def gvhmr_result(found: Any, path: str | Path, track: str | int | None = None) -
     Raises:
         ValueError: a key is missing, or holds something else than the layout above says.
     """
-    fields = has_keys(found, path, "GVHMR's result", (_WORLD, _CAMERA, "K_fullimg"))
-    world, camera = (
-        has_keys(fields[key], path, key, ("global_orient", "body_pose", "betas", "transl"))
-        for key in (_WORLD, _CAMERA)
-    )
-    body_pose = matrices_from_vectors(world["body_pose"], path, f"{_WORLD}.body_pose", BODY_JOINTS)
+    fields = as_fields(found, path, "GVHMR's result", (_WORLD, _CAMERA, "K_fullimg"))
+    world, camera = (as_fields(fields[key], path, key, _KEYS, f"{key}.") for key in (_WORLD, _CAMERA))
+    body_pose = world.matrices_from_vectors("body_pose", BODY_JOINTS)
     frames = len(body_pose)
     choose_track({0: frames}, track, path)
-    intrinsics = as_numbers(fields["K_fullimg"], path, "K_fullimg", (frames, 3, 3))
+    intrinsics = fields.numbers("K_fullimg", (frames, 3, 3))
     if not np.allclose(intrinsics, intrinsics[:1], rtol=1e-4):
         raise ValueError(f"{path}: K_fullimg changes over the {frames} frames; wanted one lens without zoom")
     return SmplResult(
         body_pose=body_pose,
-        betas=as_one_shape(world["betas"], path, f"{_WORLD}.betas"),
+        betas=world.shape("betas"),
         frames=np.arange(frames),
-        in_world=_root(world, path, _WORLD, frames),
-        in_camera=_root(camera, path, _CAMERA, frames),
-        camera_in_world=None,
+        in_world=_root(world, frames),
+        in_camera=_root(camera, frames),
         up="y",
-        on_floor=False,
         K=intrinsics[0],
         fps=_FPS,
         model="smplx",
     )
 
 
-def _root(params: Any, path: str | Path, name: str, frames: int) -> Root:
-    rotations = matrices_from_vectors(params["global_orient"], path, f"{name}.global_orient", 1, frames)
-    return Root(rotations[:, 0], as_numbers(params["transl"], path, f"{name}.transl", (frames, 3)))
+def _root(params: Fields, frames: int) -> Root:
+    rotations = params.matrices_from_vectors("global_orient", 1, frames)
+    return Root(rotations[:, 0], params.numbers("transl", (frames, 3)))

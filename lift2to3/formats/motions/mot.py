@@ -80,12 +80,10 @@ class JointAngles(NamedTuple):
     Attributes:
         names: of the columns, without time.
         values: (time, columns): degrees, but metres for ``pelvis_tx``, ``_ty`` and ``_tz``.
-        times_s: (time,).
     """
 
     names: tuple[str, ...]
     values: np.ndarray
-    times_s: np.ndarray
 
 
 def joint_angles(body: BodyMotion) -> JointAngles:
@@ -116,7 +114,7 @@ def joint_angles(body: BodyMotion) -> JointAngles:
     root = np.asarray(body.root_translation, float) @ Y_UP_FROM_WORLD.T
     names[3:3] = ["pelvis_tx", "pelvis_ty", "pelvis_tz"]
     values = np.concatenate([values[:, :3], root, values[:, 3:]], axis=1)
-    return JointAngles(tuple(names), values, np.arange(len(values)) / body.fps)
+    return JointAngles(tuple(names), values)
 
 
 def _joints() -> list[tuple[str, str | None, str, _Columns]]:
@@ -142,11 +140,10 @@ def write_mot(path: str | Path, body: BodyMotion) -> Path:
     Raises:
         ValueError: a body that cannot be written; see `check_body`.
     """
-    path = Path(path)
     angles = joint_angles(body)
-    table = np.concatenate([angles.times_s[:, None], angles.values], axis=1)
+    table = np.column_stack([np.arange(len(angles.values)) / body.fps, angles.values])
     with whole_text(path) as file:
         file.write(f"Coordinates\nversion=1\nnRows={len(table)}\nnColumns={table.shape[1]}\ninDegrees=yes\n")
         file.write("endheader\ntime\t" + "\t".join(angles.names) + "\n")
         write_rows(file, table, ["%.9f"] + ["%.6f"] * len(angles.names), "\t")
-    return path
+    return Path(path)

@@ -20,7 +20,7 @@ Location and Pose".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,12 @@ from jaxtyping import Float
 
 from lift2to3.formats.motions.smpl_results import (
     BODY_JOINTS,
+    Fields,
     Root,
     SmplResult,
-    as_frames,
-    as_matrices,
+    as_fields,
     as_numbers,
-    as_one_shape,
     choose_track,
-    has_keys,
 )
 
 _KEYS = ("time", "tid", "tracked_time", "smpl", "camera", "size")
@@ -60,52 +58,49 @@ def phalp_result(found: Any, path: str | Path, track: str | int | None = None) -
     tracks = _seen(found, path)
     name = choose_track({name: len(seen) for name, seen in tracks.items()}, track, path)
     rows = [tracks[name][time] for time in sorted(tracks[name])]
-    what = f"track {name}"
-    poses = [
-        has_keys(row["smpl"], path, f"{what}, smpl", ("global_orient", "body_pose", "betas")) for row in rows
-    ]
-    count = len(rows)
-
-    def stacked(key: str) -> np.ndarray:
-        try:
-            return np.stack([np.asarray(pose[key]) for pose in poses])
-        except ValueError as error:
-            raise ValueError(f"{path}: {what}, smpl.{key}: {error}") from error
-
-    rotations = as_matrices(stacked("global_orient"), path, f"{what}, smpl.global_orient", (count, 1, 3, 3))
-    body = as_matrices(stacked("body_pose"), path, f"{what}, smpl.body_pose", (count, None, 3, 3))
+    person = _stacked([row["smpl"] for row in rows], path, f"track {name}, smpl")
+    rotations = person.matrices("global_orient", (len(rows), 1, 3, 3))
+    body = person.matrices("body_pose", (len(rows), None, 3, 3))
     if body.shape[1] < BODY_JOINTS:
-        raise ValueError(f"{path}: {what}, smpl.body_pose has {body.shape[1]} joints; wanted 23")
-    cameras = [as_numbers(row["camera"], path, f"{what}, camera", (3,)) for row in rows]
+        raise ValueError(f"{person.name('body_pose')} has {body.shape[1]} joints; wanted 23")
+    cameras = [as_numbers(row["camera"], f"{path}: track {name}, camera", (3,)) for row in rows]
     return SmplResult(
         body_pose=body[:, :BODY_JOINTS],
-        betas=as_one_shape(stacked("betas"), path, f"{what}, smpl.betas"),
-        frames=as_frames(sorted(tracks[name]), path, "time"),
-        in_world=None,
+        betas=person.shape("betas"),
+        frames=Fields({"time": sorted(tracks[name])}, path).frames("time"),
         in_camera=Root(rotations[:, 0], np.stack(cameras)),
-        camera_in_world=None,
         up="-y",
-        on_floor=False,
         K=_intrinsics(rows[0]["size"], path),
-        fps=None,
         model="smpl",
     )
+
+
+def _stacked(poses: Sequence[Any], path: str | Path, what: str) -> Fields:
+    """A track's parameters, a row a frame."""
+    keys, columns = ("global_orient", "body_pose", "betas"), {}
+    rows = [as_fields(pose, path, what, keys) for pose in poses]
+    for key in keys:
+        try:
+            columns[key] = np.stack([np.asarray(row[key]) for row in rows])
+        except ValueError as error:
+            raise ValueError(f"{path}: {what}.{key}: {error}") from error
+    return Fields(columns, path, f"{what}.")
 
 
 def _seen(found: Mapping[Any, Any], path: str | Path) -> dict[int, dict[int, dict[str, Any]]]:
     """Track → frame number → what was detected of it there."""
     tracks: dict[int, dict[int, dict[str, Any]]] = {}
     for name, frame in found.items():
-        fields = has_keys(frame, path, f"frame {name}", _KEYS)
-        time = int(as_numbers(fields["time"], path, f"frame {name}, time", ()))
+        fields = as_fields(frame, path, f"frame {name}", _KEYS, f"frame {name}, ")
+        time = int(fields.numbers("time", ()))
         columns = {key: fields[key] for key in _KEYS[1:]}
         if any(not isinstance(column, list) for column in columns.values()):
             raise ValueError(f"{path}: frame {name} holds no lists; wanted one entry a track in each")
         if len({len(column) for column in columns.values()}) > 1:
             sizes = ", ".join(f"{key} {len(column)}" for key, column in columns.items())
             raise ValueError(f"{path}: frame {name} has lists of several lengths: {sizes}")
-        ids = as_numbers(columns["tid"], path, f"frame {name}, tid", (None,))
-        ages = as_numbers(columns["tracked_time"], path, f"frame {name}, tracked_time", (None,))
+        ids = fields.numbers("tid", (None,))
+        ages = fields.numbers("tracked_time", (None,))
         for row in np.flatnonzero(ages == 0):
             entry = {key: columns[key][row] for key in ("smpl", "camera", "size")}
             tracks.setdefault(int(ids[row]), {})[time] = entry
@@ -113,7 +108,7 @@ def _seen(found: Mapping[Any, Any], path: str | Path) -> dict[int, dict[int, dic
 
 
 def _intrinsics(size: Any, path: str | Path) -> Float[np.ndarray, "3 3"]:
-    height, width = as_numbers(size, path, "size", (2,))
+    height, width = as_numbers(size, f"{path}: size", (2,))
     if min(height, width) <= 0:
         raise ValueError(f"{path}: size is {height:g} × {width:g} pixels")
     side = max(height, width)

@@ -55,24 +55,20 @@ def write_json(path: str | Path, motion: Motion) -> Path:
     Raises:
         ValueError: points that cannot be written; see `check_points`.
     """
-    path = Path(path)
     points = visible_points(motion, "z", 1.0).reshape(len(motion.joints_world), -1)
-    joints = points.shape[1] // 3
-    point_row = "[" + ",".join(["[%.6f,%.6f,%.6f]"] * joints) + "]"
-    spread_row = "[" + ",".join(["%.6f"] * joints) + "]"
     head = {"fps": float(motion.fps), "frame": _FRAME, "joint_names": list(motion.joint_names)}
     with whole_text(path) as file:
         file.write(json.dumps(head)[:-1])
-        _write_array(file, "joints", points, point_row, "[nan,nan,nan]")
+        _write_array(file, "joints", points, "[%.6f,%.6f,%.6f]")
         spread = np.where(motion.valid & np.isfinite(motion.spread), motion.spread, np.nan)
-        _write_array(file, "spread_m", spread, spread_row, "nan")
+        _write_array(file, "spread_m", spread, "%.6f")
         file.write("}\n")
-    return path
+    return Path(path)
 
 
-def _write_array(file: TextIO, key: str, table: np.ndarray, form: str, missing: str) -> None:
-    file.write(f', "{key}": [\n')
-    for row, values in enumerate(table.tolist()):
-        between = ",\n" if row else ""
-        file.write(between + (form % tuple(values)).replace(missing, "null"))
-    file.write("]")
+def _write_array(file: TextIO, key: str, table: np.ndarray, form: str) -> None:
+    """A row a line; ``form`` is that of a point, null where it is NaN."""
+    line = "[" + ",".join([form] * (table.shape[1] // form.count("%"))) + "]"
+    missing = form.replace("%.6f", "nan")
+    rows = ((line % tuple(values)).replace(missing, "null") for values in table.tolist())
+    file.write(f', "{key}": [\n' + ",\n".join(rows) + "]")

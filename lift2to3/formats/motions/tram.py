@@ -21,17 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from lift2to3.formats.motions.smpl_results import (
-    BODY_JOINTS,
-    Root,
-    SmplResult,
-    as_frames,
-    as_matrices,
-    as_numbers,
-    as_one_shape,
-    choose_track,
-    has_keys,
-)
+from lift2to3.formats.motions.smpl_results import BODY_JOINTS, Root, SmplResult, as_fields, choose_track
 from lift2to3.formats.object_files import load_objects
 
 _KEYS = ("pred_rotmat", "pred_shape", "pred_trans", "frame")
@@ -58,10 +48,10 @@ def read_tram_folder(folder: str | Path, track: str | int | None = None) -> Smpl
     if not files:
         raise ValueError(f"{folder}: no hps/hps_track_0.npy in it; wanted TRAM's results/<video> or a file")
     people = {
-        name: has_keys(load_objects(path), path, "TRAM's person", _KEYS) for name, path in files.items()
+        name: as_fields(load_objects(path), path, "TRAM's person", _KEYS) for name, path in files.items()
     }
     name = choose_track({name: np.size(person["frame"]) for name, person in people.items()}, track, folder)
-    return tram_result(people[name], files[name])
+    return tram_result(people[name].values, files[name])
 
 
 def tram_result(found: Any, path: str | Path, track: str | int | None = None) -> SmplResult:
@@ -73,34 +63,29 @@ def tram_result(found: Any, path: str | Path, track: str | int | None = None) ->
         ValueError: a key or the camera's file is missing, or holds something else than the layout says.
     """
     path = Path(path)
-    person = has_keys(found, path, "TRAM's person (not camera.npy: pass its folder)", _KEYS)
-    frames = as_frames(person["frame"], path, "frame")
+    person = as_fields(found, path, "TRAM's person (not camera.npy: pass its folder)", _KEYS)
+    frames = person.frames("frame")
     choose_track({path.stem.removeprefix("hps_track_"): len(frames)}, track, path)
     count = len(frames)
-    rotations = as_matrices(person["pred_rotmat"], path, "pred_rotmat", (count, 24, 3, 3))
+    rotations = person.matrices("pred_rotmat", (count, 24, 3, 3))
     beside = [folder / "camera.npy" for folder in (path.parent.parent, path.parent)]
     camera_path = next((file for file in beside if file.is_file()), None)
     if camera_path is None:
         raise ValueError(f"{path}: no camera.npy at {beside[0]}; TRAM writes one, keep it with the tracks")
-    camera = has_keys(load_objects(camera_path), camera_path, "TRAM's camera", _CAMERA_KEYS)
-    axes = as_matrices(camera["pred_cam_R"], camera_path, "pred_cam_R", (None, 3, 3))
+    camera = as_fields(load_objects(camera_path), camera_path, "TRAM's camera", _CAMERA_KEYS)
+    axes = camera.matrices("pred_cam_R", (None, 3, 3))
     if frames[-1] >= len(axes):
         raise ValueError(f"{camera_path}: {len(axes)} cameras; {path.name} has frame {frames[-1]}")
-    places = as_numbers(camera["pred_cam_T"], camera_path, "pred_cam_T", (len(axes), 3))
-    focal = as_numbers(camera["img_focal"], camera_path, "img_focal", ())
-    cx, cy = as_numbers(camera["img_center"], camera_path, "img_center", (2,))
+    places = camera.numbers("pred_cam_T", (len(axes), 3))
+    focal = camera.numbers("img_focal", ())
+    cx, cy = camera.numbers("img_center", (2,))
     return SmplResult(
         body_pose=rotations[:, 1 : 1 + BODY_JOINTS],
-        betas=as_one_shape(person["pred_shape"], path, "pred_shape"),
+        betas=person.shape("pred_shape"),
         frames=frames,
-        in_world=None,
-        in_camera=Root(
-            rotations[:, 0], as_numbers(person["pred_trans"], path, "pred_trans", (count, 1, 3))[:, 0]
-        ),
+        in_camera=Root(rotations[:, 0], person.numbers("pred_trans", (count, 1, 3))[:, 0]),
         camera_in_world=Root(axes[frames], places[frames]),
         up="-y",
-        on_floor=False,
         K=np.array([[focal, 0, cx], [0, focal, cy], [0, 0, 1.0]]),
-        fps=None,
         model="smpl",
     )

@@ -24,17 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from lift2to3.formats.motions.smpl_results import (
-    BODY_JOINTS,
-    Root,
-    SmplResult,
-    as_frames,
-    as_numbers,
-    as_one_shape,
-    choose_track,
-    has_keys,
-    matrices_from_vectors,
-)
+from lift2to3.formats.motions.smpl_results import BODY_JOINTS, Root, SmplResult, as_fields, choose_track
 
 _KEYS = ("pose_world", "trans_world", "pose", "trans", "betas", "frame_ids")
 
@@ -53,28 +43,23 @@ def wham_result(found: Any, path: str | Path, track: str | int | None = None) ->
     Raises:
         ValueError: a key is missing, or holds something else than the layout above says.
     """
-    people = {name: has_keys(person, path, f"person {name}", _KEYS) for name, person in found.items()}
+    people = {
+        name: as_fields(person, path, f"person {name}", _KEYS, f"{name}.") for name, person in found.items()
+    }
     lengths = {name: int(np.size(person["frame_ids"])) for name, person in people.items()}
     name = choose_track(lengths, track, path)
-    person, frames = people[name], as_frames(people[name]["frame_ids"], path, f"{name}.frame_ids")
-    poses = {
-        key: matrices_from_vectors(person[key], path, f"{name}.{key}", 1 + BODY_JOINTS, len(frames))
-        for key in ("pose_world", "pose")
-    }
-    places = {
-        key: as_numbers(person[key], path, f"{name}.{key}", (len(frames), 3))
-        for key in ("trans_world", "trans")
-    }
+    person = people[name]
+    frames = person.frames("frame_ids")
+    world, camera = (
+        person.matrices_from_vectors(key, 1 + BODY_JOINTS, len(frames)) for key in ("pose_world", "pose")
+    )
+    hips, translation = (person.numbers(key, (len(frames), 3)) for key in ("trans_world", "trans"))
     return SmplResult(
-        body_pose=poses["pose_world"][:, 1:],
-        betas=as_one_shape(person["betas"], path, f"{name}.betas"),
+        body_pose=world[:, 1:],
+        betas=person.shape("betas"),
         frames=frames,
-        in_world=Root(poses["pose_world"][:, 0], places["trans_world"], of_hips=True),
-        in_camera=Root(poses["pose"][:, 0], places["trans"]),
-        camera_in_world=None,
+        in_world=Root(world[:, 0], hips, of_hips=True),
+        in_camera=Root(camera[:, 0], translation),
         up="y",
-        on_floor=False,
-        K=None,
-        fps=None,
         model="smpl",
     )
