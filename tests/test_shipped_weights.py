@@ -47,15 +47,12 @@ def test_a_walk_is_lifted_within_the_stated_errors(lifted, name):
     assert absolute < ABS_MPJPE_MM
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("roll_deg", [30, 90])
-def test_a_rolled_camera_is_as_harmful_as_the_readme_says(lifted, roll_deg):
-    points, _ = lifted
+@pytest.mark.parametrize("roll_deg", [-17, 45, 90, 180])
+def test_turning_picture_and_rotation_changes_nothing(lifted, roll_deg):
+    points, upright = lifted
     rolled = camera(roll_rad=np.radians(roll_deg))
-    motion = l23.Lifter.from_pretrained("small").lift(film(points, rolled, "halpe26"), rolled, force=True)
-    body = slice(len(SMPL_22))
-    error_mm = abs_mpjpe(motion.joints_world[:, body].astype(float), points[:, body]).mean()
-    assert error_mm < ABS_MPJPE_MM if roll_deg == 30 else error_mm > 1000
+    motion = l23.lift(film(points, rolled, "halpe26"), rolled)
+    assert 1e3 * np.abs(motion.joints_world - upright.joints_world).max() < 1
 
 
 def test_the_feet_are_on_the_floor(lifted):
