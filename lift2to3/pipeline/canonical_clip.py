@@ -6,6 +6,7 @@ overlapping windows. Out: blended windows → smoothed → the user's world and 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from lift2to3.models.multiview import MultiViewConfig, frame_of
 from lift2to3.motion import Motion
 from lift2to3.observations import Observations, observe
 from lift2to3.pipeline.check_setup import check_setup
+from lift2to3.pipeline.clean_observations import clean
 from lift2to3.pipeline.windows import supported, window_starts
 from lift2to3.progress import ProgressCallback
 from lift2to3.resample import resample_points
@@ -73,12 +75,14 @@ class Windows(NamedTuple):
 
 
 def canonical_clip(keypoints: Keypoints, camera: Camera, config: MultiViewConfig) -> CanonicalClip:
-    """The user's keypoints and camera as a model sees them.
+    """The user's keypoints and camera as a model sees them; warns of keypoints that no body explains.
 
     Raises:
         ValueError: camera and keypoints that cannot belong together.
     """
-    observed = observe(keypoints, camera)
+    observed, told = clean(observe(keypoints, camera))
+    for text in told:
+        warnings.warn(text, stacklevel=2)
     check_setup(camera, observed.n, observed.confidence)
     turn, resampled = unroll(camera.R), observed.at_model_rate
     n = (resampled.n @ turn[:2, :2].T).astype(np.float32)
