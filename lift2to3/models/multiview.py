@@ -102,7 +102,7 @@ def billboard(view: View, n: Float[Array, "time joints 2"], rig: Rig) -> Float[A
 
 
 def presence(confidence: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
-    """How far a keypoint is there: 0 up to `MISSING_CONFIDENCE`, 1 from `TRUSTED_CONFIDENCE` on (smoothstep)."""
+    """How far a keypoint is there: 0 up to `MISSING_CONFIDENCE`, 1 from `TRUSTED_CONFIDENCE` on; smooth."""
     share = (confidence - MISSING_CONFIDENCE) / (TRUSTED_CONFIDENCE - MISSING_CONFIDENCE)
     share = share.clip(0.0, 1.0)
     return share**2 * (3 - 2 * share)

@@ -1,7 +1,7 @@
 """Keypoints that no body can explain, found by time and bone lengths before anything is lifted.
 
-A detector now and then puts a joint onto another object, or takes the left limb for the right one, and is sure
-of it. What is left out or swapped back here is far outside what people do; all else is the lifter's to weigh.
+A detector now and then puts a joint onto another object, or takes the left limb for the right one, and is
+sure of it. What is left out or swapped back here is far outside what people do; the rest the lifter weighs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lift2to3.observations import Observations
 from lift2to3.skeletons import CANONICAL, INDEX, PARENTS, TREE_ORDER, rows_by_side
 
 _SLACK: Final = 2.5
-"""A bone may look so many times as long as the body's apparent size allows: it may come towards the camera."""
+"""A bone may look this many times longer than the body's size in the picture says, pointing at the camera."""
 _TORSO: Final = tuple(
     INDEX[name]
     for name in (
@@ -39,7 +39,7 @@ _LIMBS: Final = {
 }
 """Joints that detectors swap together, and how many of them tell when: the others may stay."""
 _SWAP_M: Final = 0.6
-"""Left and right have changed places where taking them so shortens their way, all joints together, by this."""
+"""Left and right have changed places where that shortens the way of all joints together by this."""
 _SWAP_FPS: Final = 14.0  # at lower rates people turn round between two frames
 _GAP_S: Final = 0.15
 
@@ -63,7 +63,7 @@ def clean(observed: Observations) -> tuple[Observations, tuple[str, ...]]:
             mask = swapped[:, None]
             confidence[:, rows] = np.where(mask, confidence[:, rows[::-1]], confidence[:, rows])
             n[:, rows] = np.where(mask[..., None], n[:, rows[::-1]], n[:, rows])
-            where = _frames(swapped.any(1))
+            where = _frames(np.asarray(swapped.any(1)))
             told.append(f"left and right {limb} change places in {where}: they are swapped back there")
     wrong = _unreachable(n, confidence > 0, scale)
     wrong |= _spikes(n, (confidence > 0) & ~wrong, scale, observed.fps)
@@ -103,7 +103,8 @@ def _apparent_size(
 ) -> Float[np.ndarray, " time"]:
     """Image size of a metre at the person, by the bones that look longest; NaN where no bone is seen."""
     apart = _along_bones()
-    pairs = [(row, above) for row in TREE_ORDER if (above := _above(row, seen.any(0))) is not None]
+    given = np.asarray(seen.any(0))
+    pairs = [(row, above) for row in TREE_ORDER if (above := _above(row, given)) is not None]
     rows, above = np.array([pair for pair in pairs if apart[pair] > _SHORT_M], int).reshape(-1, 2).T
     lengths = apart[rows, above]
     apparent = np.linalg.norm(n[:, rows] - n[:, above], axis=-1) / lengths
@@ -142,9 +143,9 @@ def _unreachable(
     for place, row in enumerate(order):
         from_, reach = middle, np.full(len(n), _TORSO_M)
         if row not in _TORSO:
-            near = np.array(sorted(order[:place], key=lambda other: apart[row, other]))  # noqa: B023
+            near = np.array(sorted(order[:place], key=lambda other: apart[row, other]))
             nearest = near[good[:, near].argmax(1)]
-            known = good[:, near].any(1)[:, None]
+            known = good[:, near].any(1, keepdims=True)
             from_, reach = np.where(known, n[frames, nearest], np.nan), apart[row, nearest]
         off = np.linalg.norm(n[:, row] - from_, axis=-1)
         good[:, row] = seen[:, row] & ~(off > _SLACK * (reach + _LOOSE_M) * scale)  # NaN is good
@@ -184,7 +185,7 @@ def _swapped(
     none = np.zeros(seen[:, 0].shape, bool)
     if fps < _SWAP_FPS or count < 2:
         return none
-    both, frames = seen.all(1), np.arange(count)[:, None]
+    both, frames = np.asarray(seen.all(1)), np.arange(count)[:, None]
     last = np.maximum.accumulate(np.where(both, frames, -count), axis=0)[:-1]
     before = np.take_along_axis(pairs, last.clip(0)[:, None, :, None], axis=0)
     usable = both[1:] & (frames[1:] - last <= 1 + _GAP_S * fps)
