@@ -19,4 +19,8 @@ MODEL_FPS: Final = 30.0
 NEAR_M: Final = 0.1
 """Points nearer to a camera plane than this (metres) are projected as if they were here."""
 
+MISSING_CONFIDENCE: Final = 0.05
+TRUSTED_CONFIDENCE: Final = 0.15
+"""A keypoint up to the first is missing, from the second on fully there; in between it comes in smoothly."""
+
 GROUND_NORMAL: Final = (0.0, 0.0, 1.0)

@@ -8,7 +8,7 @@ import functools
 import numpy as np
 from jaxtyping import Bool, Float
 
-from lift2to3.conventions import MODEL_FPS
+from lift2to3.conventions import MISSING_CONFIDENCE, MODEL_FPS
 from lift2to3.geometry.cameras import Camera
 from lift2to3.keypoints import Keypoints
 from lift2to3.resample import resample_observations
@@ -43,13 +43,16 @@ class Observations:
 
 
 def observe(keypoints: Keypoints, camera: Camera) -> Observations:
-    """Keypoints in canonical order, undistorted and normalised by the camera's intrinsics."""
+    """Keypoints in canonical order, undistorted and normalised by the camera's intrinsics.
+
+    One of a confidence up to `MISSING_CONFIDENCE` is missing.
+    """
     rows = keypoints.skeleton.rows
     known = rows >= 0
     shape = (len(keypoints.xy_px), len(CANONICAL))
     n, confidence = np.zeros((*shape, 2)), np.zeros(shape)
     normalised = camera.normalise(keypoints.xy_px)
-    seen = (keypoints.confidence > 0) & np.isfinite(normalised).all(-1)
+    seen = (keypoints.confidence > MISSING_CONFIDENCE) & np.isfinite(normalised).all(-1)
     n[:, rows[known]] = np.where(seen[..., None], normalised, 0.0)[:, known]
     confidence[:, rows[known]] = np.where(seen, keypoints.confidence, 0.0)[:, known]
     return Observations(n, confidence, keypoints.fps)

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Shaped
 
 from lift2to3.geometry.rigs import Rig
 from lift2to3.skeletons import CANONICAL, INDEX
@@ -23,6 +23,7 @@ _HIPS = (INDEX["pelvis"], INDEX["mid_hip"], INDEX["left_hip"], INDEX["right_hip"
 _BODY_HALF_M = 0.85  # half of a standing person: s · depth is about this
 _POSE_SCALE, _ROOT_SCALE, _SCALE_SCALE = 2.0, 2.0, 4.0
 _SMALLEST = 1e-3
+_LEAST = 1e-6
 
 
 class Movement2D(NamedTuple):
@@ -57,21 +58,24 @@ def unpack(x: Float[Array, "*batch channels"]) -> Movement2D:
 
 
 def _box(
-    n: Float[Array, "*batch joints 2"], valid: Bool[Array, "*batch joints"]
-) -> tuple[Float[Array, "*batch 2"], Float[Array, "*batch"]]:
-    """Root and half-side of the visible points' box; the root falls back on hips, then the mean."""
-    mask = valid[..., None]
-    low = jnp.where(mask, n, jnp.inf).min(-2)
-    high = jnp.where(mask, n, -jnp.inf).max(-2)
-    seen = valid.any(-1)
-    half = jnp.where(seen, ((high - low) / 2).max(-1), 1.0)
-    mean = (n * mask).sum(-2) / jnp.maximum(mask.sum(-2), 1)
-    hips = valid[..., _HIPS[2:]]
-    hip_mean = (n[..., _HIPS[2:], :] * hips[..., None]).sum(-2) / jnp.maximum(hips.sum(-1)[..., None], 1)
-    root = jnp.where(hips.any(-1)[..., None], hip_mean, mean)
-    root = jnp.where(valid[..., _HIPS[1], None], n[..., _HIPS[1], :], root)
-    root = jnp.where(valid[..., _ROOT, None], n[..., _ROOT, :], root)
-    return root, jnp.maximum(half, _SMALLEST)
+    n: Float[Array, "*batch joints 2"], seen: Float[Array, "*batch joints"]
+) -> tuple[Float[Array, "*batch 2"], Float[Array, "*batch"], Float[Array, "*batch"]]:
+    """Root and half-side of the seen points' box, and how far any is seen.
+
+    The root falls back on hips, then the mean. What is seen in part stretches the box in part.
+    """
+    some = seen.max(-1)
+    seen = seen / jnp.maximum(some, _LEAST)[..., None]
+    mix = lambda share, one, other: share[..., None] * one + (1 - share[..., None]) * other  # noqa: E731
+    mean = lambda n, seen: (n * seen[..., None]).sum(-2) / jnp.maximum(seen.sum(-1), _LEAST)[..., None]  # noqa: E731
+    middle = mean(n, seen)
+    drawn_in = mix(seen, n, middle[..., None, :])
+    half = (drawn_in.max(-2) - drawn_in.min(-2)).max(-1) / 2
+    hips = seen[..., _HIPS[2:]]
+    root = mix(hips.max(-1), mean(n[..., _HIPS[2:], :], hips), middle)
+    for row in (_HIPS[1], _ROOT):
+        root = mix(seen[..., row], n[..., row, :], root)
+    return root, jnp.maximum(half, _SMALLEST), some
 
 
 def _frames(rig: Rig) -> tuple[Array, Array]:
@@ -80,19 +84,19 @@ def _frames(rig: Rig) -> tuple[Array, Array]:
 
 
 def encode(
-    n: Float[Array, "*batch view time joints 2"], valid: Bool[Array, "*batch view time joints"], rig: Rig
+    n: Float[Array, "*batch view time joints 2"], seen: Shaped[Array, "*batch view time joints"], rig: Rig
 ) -> Float[Array, "*batch view time channels"]:
     """Normalised image points of every view → packed local pose and global movement.
 
-    Where points are missing, the box is that of the visible ones and their pose is 0.
+    Where points are missing (``seen`` 0), the box is that of the others and their pose is 0; from there to 1
+    all is continuous.
     """
     aim_n, aim_depth = _frames(rig)
-    n = jnp.where(valid[..., None], n, 0.0)
-    root, half = _box(n, valid)
-    root = jnp.where(valid.any(-1)[..., None], root, aim_n)
-    pose = jnp.where(valid[..., None], (n - root[..., None, :]) / half[..., None, None], 0.0)
-    log_scale = jnp.where(valid.any(-1), jnp.log(half * aim_depth / _BODY_HALF_M), 0.0)
-    return pack(Movement2D(pose, (root - aim_n) * aim_depth[..., None], log_scale))
+    n, seen = jnp.where((seen > 0)[..., None], n, 0.0), seen.astype(n.dtype)
+    root, half, some = _box(n, seen)
+    pose = seen[..., None] * (n - root[..., None, :]) / half[..., None, None]
+    log_scale = some * jnp.log(half * aim_depth / _BODY_HALF_M)
+    return pack(Movement2D(pose, some[..., None] * (root - aim_n) * aim_depth[..., None], log_scale))
 
 
 def decode(
@@ -108,7 +112,7 @@ def decode(
 
 
 def encode_coupled(
-    n: Float[Array, "*batch view time joints 2"], valid: Bool[Array, "*batch view time joints"], rig: Rig
+    n: Float[Array, "*batch view time joints 2"], seen: Shaped[Array, "*batch view time joints"], rig: Rig
 ) -> Float[Array, "*batch view time channels"]:
     """The ablation "w/o decouple": positions themselves, in metres at the aim's depth.
 
@@ -116,7 +120,7 @@ def encode_coupled(
     """
     aim_n, aim_depth = _frames(rig)
     metres = (n - aim_n[..., None, :]) * aim_depth[..., None, None]
-    pose = jnp.where(valid[..., None], metres, 0.0)
+    pose = jnp.where((seen > 0)[..., None], seen[..., None] * metres, 0.0)
     zero = jnp.zeros(pose.shape[:-2], pose.dtype)
     return pack(Movement2D(pose, jnp.stack([zero, zero], -1), zero))
 

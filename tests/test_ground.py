@@ -12,7 +12,7 @@ from lift2to3.geometry.ground import (
     foot_hits,
     ground_pointmap,
     guess_person,
-    masked_quantile,
+    weighted_quantile,
 )
 from lift2to3.skeletons import FOOT_POINTS, SKELETONS
 from lift2to3.walk import synthetic_walk
@@ -161,17 +161,17 @@ def test_the_guess_of_a_batch_is_each_clip_s_own(batch):
 
 
 @pytest.mark.parametrize("batch", [(), (1,), (3, 1, 2)])
-def test_masked_quantile_is_numpy_s_of_the_masked(batch):
+def test_weighted_quantile_is_numpy_s_of_the_masked(batch):
     draw = np.random.default_rng(0)
     values, mask = draw.normal(size=(*batch, 11)), draw.random((*batch, 11)) < 0.6
     mask[..., 0] = True
     rows = zip(values.reshape(-1, 11), mask.reshape(-1, 11), strict=True)
     kept = [row[its] for row, its in rows]
-    quantile = jax.jit(masked_quantile, static_argnums=2)
+    quantile = jax.jit(weighted_quantile, static_argnums=2)
     for q in (0.0, 0.3, 0.9, 1.0):
         expected = np.reshape([np.quantile(row, q, method="nearest") for row in kept], batch)
-        np.testing.assert_array_equal(quantile(values, mask, q), expected)
-    np.testing.assert_array_equal(quantile(values, np.zeros_like(mask), 0.5), np.zeros(batch))
+        np.testing.assert_array_equal(quantile(values, mask.astype(float), q), expected)
+    np.testing.assert_array_equal(quantile(values, np.zeros(mask.shape), 0.5), np.zeros(batch))
 
 
 # --- the feet

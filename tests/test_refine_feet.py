@@ -336,8 +336,8 @@ def lifted(gap: bool = False) -> Motion:
     return Motion(points, CANONICAL, 30.0, valid, np.where(valid, 0.02, np.nan).astype(np.float32))
 
 
-def filmed(motion: Motion) -> Keypoints:
-    return film(np.nan_to_num(motion.joints_world), camera(), "halpe26")
+def filmed(motion: Motion, at: Camera | None = None) -> Keypoints:
+    return film(np.nan_to_num(motion.joints_world), at or camera(), "halpe26")
 
 
 @pytest.mark.parametrize("gap", [False, True])
@@ -381,18 +381,19 @@ def test_points_turn_as_the_body_that_carries_them_does(refiner):
 
 
 def test_feet_that_are_where_the_lifter_wants_them_stay_there(refiner, monkeypatch):
+    level = camera(roll_rad=0.0)
     body = person()._replace(rest_offsets=load_body_prior().rest_offsets)
-    there = camera().R @ posed(body)[0][:, ANKLES]
+    there = level.R @ posed(body)[0][:, ANKLES]
     monkeypatch.setattr(FootRefiner, "_refined", lambda *_: there)
     refiner = FootRefiner(refiner.params, TINY, RefineConfig(smooth_s=1e-3))
-    refined = refiner.refine_points(lifted(), observe(filmed(lifted()), camera()), camera())
+    refined = refiner.refine_points(lifted(), observe(filmed(lifted(), level), level), level)
     heels_and_balls = [SOLES[i] for i in (0, 1, 4, 5)]
     moved = np.linalg.norm(refined.joints_world - lifted().joints_world, axis=-1)
     assert moved[:, heels_and_balls].max() < 5e-3 and moved.max() < 0.03
     shins = person(seed=3)._replace(rotations=body.rotations.copy())
     shins.rotations[:, ANKLES] = person(seed=3).rotations[:, ANKLES]
-    found = posed(refiner.refine(shins, seen(shins), camera()))[0][:, ANKLES]
-    np.testing.assert_allclose(camera().R @ found, there, atol=1e-5)
+    found = posed(refiner.refine(shins, seen(shins, at=level), level))[0][:, ANKLES]
+    np.testing.assert_allclose(level.R @ found, there, atol=1e-5)
 
 
 def test_points_without_a_whole_frame_stay(refiner):
@@ -504,16 +505,17 @@ def test_swapped_sides_are_said(refiner):
 
 
 def test_the_lifter_is_told_normalised_points_in_its_box(refiner, monkeypatch):
+    level = camera(roll_rad=0.0)
     told = []
     original = FootRefiner._refined
     monkeypatch.setattr(
         FootRefiner, "_refined", lambda self, given: told.append(given) or original(self, given)
     )
     body = person()
-    refiner.refine(body, seen(body), camera())
+    refiner.refine(body, seen(body, at=level), level)
     (given,) = told
     frames, points = posed(body)
-    n = np.asarray(camera().normalise(camera().project(points)))
+    n = np.asarray(level.normalise(level.project(points)))
     shown = SKELETONS["halpe26"].present
     high, low = n[:, shown].max(1), n[:, shown].min(1)
     side = 1.2 * (high - low).max(1)
@@ -522,8 +524,8 @@ def test_the_lifter_is_told_normalised_points_in_its_box(refiner, monkeypatch):
     np.testing.assert_allclose(
         given.points, (feet - given.box[:, None, :2]) / (side[:, None, None] / 2), atol=1e-5
     )
-    np.testing.assert_allclose(given.ankles, camera().R @ frames[:, ANKLES], atol=1e-6)
+    np.testing.assert_allclose(given.ankles, level.R @ frames[:, ANKLES], atol=1e-6)
     np.testing.assert_allclose(
-        given.knees, camera().R @ frames[:, [INDEX["left_knee"], INDEX["right_knee"]]], atol=1e-6
+        given.knees, level.R @ frames[:, [INDEX["left_knee"], INDEX["right_knee"]]], atol=1e-6
     )
     assert given.seen.all() and jnp.asarray(given.present).all()

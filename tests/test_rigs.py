@@ -15,6 +15,7 @@ from lift2to3.geometry.rigs import (
     NEAREST_M,
     VIRTUAL_HEIGHT_M,
     canonical_frame,
+    unroll,
     virtual_rig,
 )
 from lift2to3.geometry.rotations import yaw_matrix
@@ -190,3 +191,17 @@ def test_a_camera_right_above_the_person_still_gets_a_rig():
     centre_sum = jax.grad(lambda ground, view: virtual_rig(view, guess(ground)).views.centre.sum())
     gradient = jax.jit(centre_sum)(np.zeros(3), canonical)
     assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("roll_deg", [0, 20, -90, 180])
+def test_a_camera_without_its_roll_looks_the_same_way_with_its_x_axis_level(roll_deg):
+    centre, target = jnp.array([1.0, -4.0, 1.5]), jnp.array([0.0, 0.0, 0.9])
+    level, rolled = (np.asarray(look_at(centre, target, np.radians(a)).cam_from_world) for a in (0, roll_deg))
+    np.testing.assert_allclose(unroll(rolled) @ rolled, level, atol=1e-6)
+    both = unroll(np.stack([rolled, level]))
+    np.testing.assert_allclose(both @ np.stack([rolled, level]), [level, level], atol=1e-6)
+
+
+def test_a_camera_that_looks_straight_down_has_no_roll():
+    down = np.array([[0.6, 0.8, 0.0], [0.8, -0.6, 0.0], [0.0, 0.0, -1.0]])
+    assert (unroll(down) == np.eye(3)).all()

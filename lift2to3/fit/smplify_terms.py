@@ -20,9 +20,7 @@ from lift2to3.geometry.ground import depth_from_size, foot_depths
 from lift2to3.resample import bridge_gaps
 from lift2to3.skeletons import CANONICAL, INDEX
 
-_SIZE_FACTOR: Final = (
-    1.35  # a ray whose floor point is this many times off what size says is no foot's
-)
+_SIZE_FACTOR: Final = 1.35  # a ray whose floor point is this many times off what size says is no foot's
 _STANDS_WITH: Final = {"heel": ("heel", "ankle"), "big_toe": ("big_toe", "small_toe", "foot")}
 """A contact point's kind → points that stand while it does; the first that was ever seen tells."""
 _COMPILED_FRAMES: Final = 512  # what is compiled serves clips up to the next multiple of this

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Shaped
 
 from lift2to3.geometry.cameras import View, ray_directions
 from lift2to3.skeletons import CANONICAL, FOOT_POINTS, rows_by_side
@@ -26,6 +27,7 @@ _FORESHORTENING = 0.95  # median apparent over tabled length, summed over segmen
 _SIZE_FACTOR = 1.35  # a ground hit this many times off what the body's size says is clamped to it
 _STEEPEST = 0.02  # rays that fall by less than this per unit of depth hit nothing useful
 _FAR_M = 40.0
+_LEAST = 1e-6
 
 
 class PersonGuess(NamedTuple):
@@ -42,27 +44,32 @@ class PersonGuess(NamedTuple):
     found: Bool[Array, "*batch"]
 
 
-def masked_quantile(
-    values: Float[Array, "*batch time"], mask: Bool[Array, "*batch time"], q: float
+def weighted_quantile(
+    values: Float[Array, "*batch time"], weight: Float[Array, "*batch time"], q: float
 ) -> Float[Array, "*batch"]:
-    """Order statistic of the masked values (no interpolation); 0 where the mask is empty."""
-    ordered = jnp.sort(jnp.where(mask, values, jnp.inf), axis=-1)
-    count = mask.sum(-1)
-    rank = jnp.round(q * (count - 1).clip(0)).astype(jnp.int32)
-    value = jnp.take_along_axis(ordered, rank[..., None], axis=-1)[..., 0]
-    return jnp.where(count > 0, value, 0.0)
+    """Order statistic of the values that weigh anything (no interpolation); 0 where none does."""
+    ordered, weight = jax.lax.sort([jnp.where(weight > 0, values, jnp.inf), weight], num_keys=1)
+    upto = jnp.cumsum(weight, axis=-1)
+    total = upto[..., -1]
+    rank = (jnp.round(q * (total - 1).clip(0)) + 0.5) * total.clip(0.0, 1.0)
+    value = jnp.take_along_axis(ordered, (upto > rank[..., None]).argmax(-1)[..., None], axis=-1)[..., 0]
+    return jnp.where(total > 0, value, 0.0)
 
 
 def depth_from_size(
-    n: Float[Array, "*batch time joints 2"], valid: Bool[Array, "*batch time joints"]
-) -> tuple[Float[Array, "*batch time"], Bool[Array, "*batch time"]]:
-    """Depth (metres along the optical axis) at which a 1.7 m body looks as large as this one."""
+    n: Float[Array, "*batch time joints 2"], seen: Shaped[Array, "*batch time joints"]
+) -> tuple[Float[Array, "*batch time"], Shaped[Array, "*batch time"]]:
+    """Depth (metres along the optical axis) at which a 1.7 m body looks as large as this one.
+
+    Returns:
+        The depth, and how far any segment is seen: of booleans whether, of shares (0 to 1) the share.
+    """
     start, end = _SEGMENT_ROWS.T
-    both = valid[..., start] & valid[..., end]
+    both = seen[..., start] * seen[..., end]
     apparent = jnp.sqrt(((n[..., start, :] - n[..., end, :]) ** 2).sum(-1) + 1e-12)
     true = both.astype(n.dtype) @ _SEGMENT_LENGTH_M.astype(n.dtype) * _FORESHORTENING
     depth = true / jnp.maximum((apparent * both).sum(-1), 1e-4)
-    return depth.clip(0.5, _FAR_M), both.any(-1)
+    return depth.clip(0.5, _FAR_M), both.max(-1)
 
 
 def foot_depths(
@@ -85,7 +92,7 @@ def foot_depths(
 def foot_hits(
     view: View,
     n: Float[Array, "*batch time joints 2"],
-    valid: Bool[Array, "*batch time joints"],
+    seen: Shaped[Array, "*batch time joints"],
     origin_world: Float[Array, "*batch 3"],
     reach_m: float = 3.0,
 ) -> Float[Array, "*batch time feet 2"]:
@@ -94,9 +101,11 @@ def foot_hits(
     True of a foot on the floor, too far away for one in the air: which it is, the motion tells.
 
     Returns:
-        (away, aside) over ``reach_m``, squashed to −1…1; 0 where a ray does not come down.
+        (away, aside) over ``reach_m``, squashed to −1…1; 0 where a ray does not come down, less where a foot
+        is seen in part.
     """
-    depth, usable = foot_depths(view, n, valid)
+    depth, usable = foot_depths(view, n, seen > 0)
+    share = (seen[..., np.array(FOOT_POINTS)] * usable)[..., None]
     rays = n[..., np.array(FOOT_POINTS), :]
     rays = jnp.concatenate([rays, jnp.ones_like(rays[..., :1])], -1)
     directions = jnp.einsum("...ji,...tpj->...tpi", view.cam_from_world, rays)
@@ -106,51 +115,54 @@ def foot_hits(
     away = away / jnp.sqrt((away**2).sum(-1, keepdims=True) + 1e-6)
     x, y = away[..., None, None, 0], away[..., None, None, 1]
     turned = [x * relative[..., 0] + y * relative[..., 1], y * relative[..., 0] - x * relative[..., 1]]
-    return jnp.where(usable[..., None], jnp.tanh(jnp.stack(turned, -1) / reach_m), 0.0)
+    return share * jnp.tanh(jnp.stack(turned, -1) / reach_m)
 
 
 def guess_person(
     view: View,
     n: Float[Array, "*batch time joints 2"],
-    valid: Bool[Array, "*batch time joints"],
+    seen: Shaped[Array, "*batch time joints"],
 ) -> PersonGuess:
     """First guess of where the person stands (DESIGN section 4): robust over the clip.
 
     Per frame the foot point whose ray comes down nearest gives a place on the ground, clamped to
     what the body's apparent size allows. Frames without a foot use the size, corrected by what the
-    clip's frames with one say of this person's. The guess is the median over frames.
+    clip's frames with one say of this person's. The guess is the median over frames. All of it weighs
+    points by how far they are seen.
 
     Args:
         view: the real camera, canonical or any other z-up frame.
         n: normalised image coordinates of the canonical points.
-        valid: which of them were seen.
+        seen: how far each of them was seen, 0 to 1.
     """
-    n = jnp.where(valid[..., None], n, 0.0)
+    n, seen = jnp.where((seen > 0)[..., None], n, 0.0), seen.astype(n.dtype)
+    mix = lambda share, one, other: share * one + (1 - share) * other  # noqa: E731
     directions = jnp.einsum(
         "...ji,...tpj->...tpi", view.cam_from_world, jnp.concatenate([n, jnp.ones_like(n[..., :1])], -1)
     )
     feet = np.array(FOOT_POINTS)
-    foot_depth, usable = foot_depths(view, n, valid)
-    hit_depth = jnp.where(usable, foot_depth, jnp.inf).min(-1)
-    lowest = jnp.where(usable, foot_depth, jnp.inf).argmin(-1)
-    hit = usable.any(-1)
-    size_depth, sized = depth_from_size(n, valid)
+    foot_depth, usable = foot_depths(view, n, seen > 0)
+    foot_seen = seen[..., feet] * usable
+    hit = foot_seen.max(-1)
+    # of two feet the less seen one counts as farther away
+    nearest = jnp.where(usable, foot_depth * hit[..., None] / jnp.maximum(foot_seen, _LEAST), jnp.inf)
+    hit_depth, lowest = nearest.min(-1), nearest.argmin(-1)
+    size_depth, sized = depth_from_size(n, seen)
     clamped = hit_depth.clip(size_depth / _SIZE_FACTOR, size_depth * _SIZE_FACTOR)
-    both = hit & sized
-    larger = jnp.where(both.any(-1), masked_quantile(clamped / size_depth, both, 0.5), 1.0)
-    depth = jnp.where(sized, larger[..., None] * size_depth, hit_depth.clip(0.5, _FAR_M))
-    depth = jnp.where(both, clamped, depth)
+    both = hit * sized
+    larger = mix(both.max(-1), weighted_quantile(clamped / size_depth, both, 0.5), 1.0)
+    depth = mix(sized, larger[..., None] * size_depth, hit_depth.clip(0.5, _FAR_M))
+    depth = mix(both, clamped, depth)
     # the ray to go along: the foot's, or the mean of what is seen
-    count = valid.sum(-1)[..., None]
-    mean_ray = (directions * valid[..., None]).sum(-2) / jnp.maximum(count, 1)
+    mean_ray = (directions * seen[..., None]).sum(-2) / jnp.maximum(seen.sum(-1), _LEAST)[..., None]
     foot_ray = jnp.take_along_axis(directions[..., feet, :], lowest[..., None, None], axis=-2)[..., 0, :]
-    ray = jnp.where(hit[..., None], foot_ray, mean_ray)
+    ray = mix(hit[..., None], foot_ray, mean_ray)
     path = view.centre[..., None, :2] + depth[..., None] * ray[..., :2]
-    found = hit | sized
-    middle = jnp.stack([masked_quantile(path[..., axis], found, 0.5) for axis in (0, 1)], -1)
+    found = jnp.maximum(hit, sized)
+    middle = jnp.stack([weighted_quantile(path[..., axis], found, 0.5) for axis in (0, 1)], -1)
     stray = jnp.sqrt(((path - middle[..., None, :]) ** 2).sum(-1) + 1e-12)
     ground = jnp.concatenate([middle, jnp.zeros_like(middle[..., :1])], -1)
-    return PersonGuess(ground, masked_quantile(stray, found, 0.9), found.any(-1))
+    return PersonGuess(ground, weighted_quantile(stray, found, 0.9), (found > 0).any(-1))
 
 
 def ground_pointmap(

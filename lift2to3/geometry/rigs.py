@@ -18,6 +18,8 @@ NEAREST_M, FARTHEST_M = 2.5, 6.0
 CLEARANCE_M = 2.0
 """A virtual camera stays this far outside the path of a person who walks about."""
 LARGEST_M = 12.0
+_LEVEL = 1e-3
+"""Up, in a picture's plane, or the optical axis on the ground: shorter, and it looks straight down or up."""
 
 
 class Frame(NamedTuple):
@@ -48,9 +50,24 @@ def canonical_frame(view: View) -> tuple[Frame, View]:
     forward = view.cam_from_world[..., 2, :2]
     image_up = -view.cam_from_world[..., 1, :2]
     length = jnp.sqrt((forward**2).sum(-1, keepdims=True) + 1e-20)
-    heading = jnp.where(length > 1e-3, forward, image_up)
+    heading = jnp.where(length > _LEVEL, forward, image_up)
     yaw = jnp.arctan2(-heading[..., 0], heading[..., 1])  # the turn about z that takes +y to heading
     return _frame_under(view, yaw_matrix(yaw))
+
+
+def unroll(cam_from_world: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 3 3"]:
+    """The turn about the optical axis that makes the world's up the picture's up: camera from camera.
+
+    Turned with its points, a camera sees the same rays; models, which look at boxes along the picture's axes,
+    then meet people upright in it, however the camera hung. One that looks straight down or up has no roll.
+    """
+    up = cam_from_world[..., :2, 2]
+    length = np.linalg.norm(up, axis=-1, keepdims=True)
+    direction = np.where(length > _LEVEL, up / np.maximum(length, _LEVEL), [0.0, -1.0])
+    sin, cos = -direction[..., 0], -direction[..., 1]
+    turn = np.broadcast_to(np.eye(3), cam_from_world.shape).copy()
+    turn[..., 0, 0], turn[..., 0, 1], turn[..., 1, 0], turn[..., 1, 1] = cos, -sin, sin, cos
+    return turn
 
 
 def unturned_frame(view: View) -> tuple[Frame, View]:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from lift2to3.conventions import MISSING_CONFIDENCE, TRUSTED_CONFIDENCE
 from lift2to3.geometry.cameras import View, project, ray_directions
 from lift2to3.geometry.ground import foot_hits, ground_pointmap, guess_person
 from lift2to3.geometry.rigs import Frame, Rig, canonical_frame, unturned_frame, virtual_rig
@@ -62,10 +63,10 @@ def frame_of(view: View, config: MultiViewConfig) -> tuple[Frame, View]:
 
 
 def to_movement(
-    n: Float[Array, "view time joints 2"], valid: Array, rig: Rig, config: MultiViewConfig
+    n: Float[Array, "view time joints 2"], seen: Array, rig: Rig, config: MultiViewConfig
 ) -> Float[Array, "view time channels"]:
     """Image points of every view in the representation that the denoiser works in."""
-    return (encode if config.decoupled else encode_coupled)(n, valid, rig)
+    return (encode if config.decoupled else encode_coupled)(n, seen, rig)
 
 
 def to_image(
@@ -100,6 +101,13 @@ def billboard(view: View, n: Float[Array, "time joints 2"], rig: Rig) -> Float[A
     return jnp.stack([x, y, above], -1)
 
 
+def presence(confidence: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """How far a keypoint is there: 0 up to `MISSING_CONFIDENCE`, 1 from `TRUSTED_CONFIDENCE` on; smooth."""
+    share = (confidence - MISSING_CONFIDENCE) / (TRUSTED_CONFIDENCE - MISSING_CONFIDENCE)
+    share = share.clip(0.0, 1.0)
+    return share**2 * (3 - 2 * share)
+
+
 def set_up(
     view: View,
     n: Float[Array, "time joints 2"],
@@ -109,16 +117,19 @@ def set_up(
     """First guess, virtual cameras, and all that the denoiser is told of one clip.
 
     The view is the real camera in the frame of `frame_of`; ``n`` are observed normalised image points,
-    anything where the confidence (0–1) is 0.
+    anything where the confidence (0–1) is 0. As that falls, a keypoint's part in all of it goes to that of a
+    missing one (`presence`).
     """
-    seen = confidence > 0
-    n = jnp.where(seen[..., None], n, 0.0)
+    seen = presence(confidence)
+    n = jnp.where((seen > 0)[..., None], n, 0.0)
     guess = guess_person(view, n, seen)
     rig = virtual_rig(view, guess, config.views)
     flat = project_to_views(billboard(view, n, rig), rig)
-    blank = jnp.zeros((config.views, *n.shape)).at[0].set(n)
-    confidence_views = jnp.zeros((config.views, *n.shape[:2])).at[0].set(confidence)
-    observed = to_movement(blank, confidence_views > 0, rig, config)
+    of_views = lambda of_real: jnp.zeros((config.views, *of_real.shape)).at[0].set(of_real)  # noqa: E731
+    observed, confidence_views = (
+        to_movement(of_views(n), of_views(seen), rig, config),
+        of_views(seen * confidence),
+    )
     camera = jnp.concatenate(
         [sixd_from_matrix(rig.views.cam_from_world), rig.centres_from_guess / 5.0], axis=-1
     )
@@ -146,6 +157,7 @@ def lift_views(
         points lie on the `billboard`, with spread 0.
     """
     predicted = to_image(x, rig, config)
+    confidence = presence(confidence) * confidence
     seen = confidence[..., None]
     change = seen * (jnp.where(seen > 0, n, 0.0) - predicted[0])
     smooth = _gaussian_filter(len(n), config.observed_frames)

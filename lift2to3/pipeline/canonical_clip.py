@@ -6,6 +6,7 @@ overlapping windows. Out: blended windows → smoothed → the user's world and 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -15,12 +16,13 @@ from jaxtyping import Float, Int
 
 from lift2to3.conventions import MODEL_FPS
 from lift2to3.geometry.cameras import Camera, View
-from lift2to3.geometry.rigs import Frame
+from lift2to3.geometry.rigs import Frame, unroll
 from lift2to3.keypoints import Keypoints
 from lift2to3.models.multiview import MultiViewConfig, frame_of
 from lift2to3.motion import Motion
 from lift2to3.observations import Observations, observe
 from lift2to3.pipeline.check_setup import check_setup
+from lift2to3.pipeline.clean_observations import clean
 from lift2to3.pipeline.windows import supported, window_starts
 from lift2to3.progress import ProgressCallback
 from lift2to3.resample import resample_points
@@ -43,10 +45,10 @@ class CanonicalClip(NamedTuple):
 
     Attributes:
         frame: of `lift2to3.models.multiview.frame_of`.
-        view: the camera in that frame.
-        n: (time, joints, 2) normalised image points; anything where the confidence is 0.
+        view: the camera in that frame, its roll taken out (`unroll`).
+        n: (time, joints, 2) normalised image points of that view; anything where the confidence is 0.
         confidence: (time, joints) 0 = missing.
-        observed: the same at the clip's own rate.
+        observed: the same as the camera saw it, roll and all, at the clip's own rate.
     """
 
     frame: Frame
@@ -73,16 +75,19 @@ class Windows(NamedTuple):
 
 
 def canonical_clip(keypoints: Keypoints, camera: Camera, config: MultiViewConfig) -> CanonicalClip:
-    """The user's keypoints and camera as a model sees them.
+    """The user's keypoints and camera as a model sees them; warns of keypoints that no body explains.
 
     Raises:
         ValueError: camera and keypoints that cannot belong together.
     """
-    observed = observe(keypoints, camera)
+    observed, told = clean(observe(keypoints, camera))
+    for text in told:
+        warnings.warn(text, stacklevel=2)
     check_setup(camera, observed.n, observed.confidence)
-    resampled = observed.at_model_rate
-    n, confidence = resampled.n.astype(np.float32), resampled.confidence.astype(np.float32)
-    view = View(camera.R.astype(np.float32), camera.t.astype(np.float32))  # type: ignore[arg-type]
+    turn, resampled = unroll(camera.R), observed.at_model_rate
+    n = (resampled.n @ turn[:2, :2].T).astype(np.float32)
+    confidence = resampled.confidence.astype(np.float32)
+    view = View(*((turn @ part).astype(np.float32) for part in (camera.R, camera.t)))  # type: ignore[arg-type]
     frame, view = jax.device_get(_frame_of(view, config))
     return CanonicalClip(frame, view, n, confidence, observed)
 

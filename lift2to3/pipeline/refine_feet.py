@@ -27,6 +27,7 @@ from lift2to3.disk_cache import use_disk_cache
 from lift2to3.fit.body_prior import load_body_prior
 from lift2to3.fit.first_pose import first_rest_offsets, first_rotations, measured_rest_offsets
 from lift2to3.geometry.cameras import Camera, View
+from lift2to3.geometry.rigs import unroll
 from lift2to3.geometry.rotations import matrix_from_6d, sixd_from_matrix
 from lift2to3.keypoints import Keypoints
 from lift2to3.models.foot_lifter import (
@@ -222,13 +223,17 @@ class FootRefiner:
         """
         n, confidence, fps = observed.n, observed.confidence, observed.fps
         rotation, translation = np.asarray(views.cam_from_world), np.asarray(views.translation)
+        if floor:
+            turn = unroll(rotation)
+            rotation, translation = turn @ rotation, np.einsum("tij,tj->ti", turn, translation)
+            n = np.einsum("tij,tpj->tpi", turn[:, :2, :2], n)
         seen_from = np.einsum("tij,tpj->tpi", rotation, points) + translation[:, None]
         expected = seen_from[..., :2] / np.maximum(seen_from[..., 2:], NEAR_M)
         warn_if_swapped(n, confidence > 0, expected)
         box = _bridged_box(n, confidence > 0, expected)
         up, height = rotation[:, :, 2], points[:, _ANKLES, 2]
         legs = np.einsum("tij,tljk->tlik", rotation, frames[:, np.r_[_HIPS, _KNEES, _ANKLES]])
-        shown = observed.only(valid).at_model_rate
+        shown = dataclasses.replace(observed, n=n).only(valid).at_model_rate
         feet, shown = shown.n[:, FOOT_ROWS], shown.confidence[:, FOOT_ROWS]
         times, model_times = np.arange(len(frames)) / fps, np.arange(len(feet)) / MODEL_FPS
         box, depth, up, height = (

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from lift2to3.conventions import MISSING_CONFIDENCE
+
 
 def window_starts(frames: int, window: int) -> Int[np.ndarray, " windows"]:
     """First frames of windows that overlap by half or more and cover the clip exactly.
@@ -48,7 +50,7 @@ def supported(
     confidence: Float[np.ndarray, "time joints"], fps: float, within_s: float = 0.5
 ) -> Bool[np.ndarray, " time"]:
     """Frames with any observation at most ``within_s`` seconds away."""
-    seen = np.flatnonzero((confidence > 0).any(-1))
+    seen = np.flatnonzero((confidence > MISSING_CONFIDENCE).any(-1))
     frames = np.arange(len(confidence))
     after = np.searchsorted(seen, frames)
     nearest = np.minimum(
