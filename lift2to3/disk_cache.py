@@ -1,11 +1,24 @@
-"""Compiled functions kept from process to process: the second run of a command need not compile."""
+"""What is kept from process to process: traced and compiled functions, which a second run need not make anew."""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Final
 
 import jax
+import jax.export
+import jax.numpy as jnp
+
+from lift2to3.whole_file import whole_file
+
+_PACKAGE: Final = Path(__file__).parent
 
 
 def use_disk_cache() -> None:
@@ -15,10 +28,85 @@ def use_disk_cache() -> None:
     """
     if jax.config.values["jax_compilation_cache_dir"] is not None:
         return
-    folder = Path(os.environ.get("LIFT2TO3_CACHE") or Path.home() / ".cache" / "lift2to3") / "jax"
+    folder = _folder() / "jax"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+def _folder() -> Path:
+    return Path(os.environ.get("LIFT2TO3_CACHE") or Path.home() / ".cache" / "lift2to3")
+
+
+class Kept:
+    """A jitted function; where `use_disk_cache` found a place, what JAX traces of it is kept there too.
+
+    Tracing a model takes longer than lifting a short clip with it. What is kept counts for these very sources
+    of the package, this JAX and its settings, and is made anew where it cannot be read.
+
+    Args:
+        function: of arrays in tuples and dictionaries; it returns a tuple of arrays.
+        name: of all that it depends on beside its arguments and the package's sources.
+    """
+
+    def __init__(self, function: Callable[..., Any], name: str):
+        """Nothing is traced yet."""
+        self._function, self._name, self._jitted = function, name, jax.jit(function)
+        self._programs: dict[Any, Any] = {}
+
+    def __call__(self, *arguments: Any) -> Any:
+        """The function's value."""
+        return self._program(arguments)(*arguments)
+
+    def compile(self, *arguments: Any) -> Callable[..., Any]:
+        """Compiled for such arguments, or for their shapes and types."""
+        return self._program(arguments).lower(*arguments).compile()
+
+    def _program(self, arguments: tuple[Any, ...]) -> Any:
+        """The jitted function as it was traced for such arguments."""
+        if jax.config.values["jax_compilation_cache_dir"] != str(_folder() / "jax"):
+            return self._jitted
+        leaves, tree = jax.tree.flatten(arguments)
+        shapes = tuple((leaf.shape, leaf.dtype.name) for leaf in leaves)
+        if (tree, shapes) not in self._programs:
+            told = f"{self._name} {tree} {shapes} {jax.default_backend()} {jax.config.values}"
+            path = _folder() / "traced" / hashlib.sha256(_sources() + told.encode()).hexdigest()
+            flat = lambda *leaves: self._function(*jax.tree.unflatten(tree, leaves))  # noqa: E731
+            traced = _traced(flat, leaves, path)
+            self._programs[tree, shapes] = jax.jit(lambda *given: traced.call(*jax.tree.leaves(given)))
+        return self._programs[tree, shapes]
+
+
+@functools.cache
+def _sources() -> bytes:
+    """A digest of the package's sources and JAX's version."""
+    digest = hashlib.sha256(jax.__version__.encode())
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.digest()
+
+
+def _traced(function: Callable[..., Any], leaves: list[Any], path: Path) -> jax.export.Exported:
+    """Read from the file, else traced and written there: types of what it returns, arguments it needs, module.
+
+    `jax.export.Exported.serialize` would need a package more. What it adds to the module, the function that
+    returns zeros of the same types has too.
+    """
+    try:
+        head, module = path.read_bytes().split(b"\n", 1)
+        returned, needed = json.loads(head)
+    except (OSError, ValueError):
+        exported = jax.export.export(jax.jit(function))(*leaves)
+        returned = [(one.shape, one.dtype.name) for one in exported.out_avals]
+        needed, module = exported.module_kept_var_idx, exported.mlir_module_serialized
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with whole_file(path) as part:
+                part.write_bytes(json.dumps([returned, needed]).encode() + b"\n" + module)
+    zeros = jax.export.export(jax.jit(lambda *_: tuple(jnp.zeros(*one) for one in returned)))(*leaves)
+    return dataclasses.replace(
+        zeros, mlir_module_serialized=bytes(module), module_kept_var_idx=tuple(needed)
+    )
