@@ -42,7 +42,7 @@ def _folder() -> Path:
 
 
 class Kept:
-    """A jitted function; where `use_disk_cache` found a place, what JAX traces of it is kept there too.
+    """A compiled function; where `use_disk_cache` found a place, what JAX traces of it is kept there too.
 
     Tracing a model takes longer than lifting a short clip with it. What is kept counts for these very sources
     of the package, this JAX and its settings, and is made anew where it cannot be read.
@@ -54,30 +54,28 @@ class Kept:
 
     def __init__(self, function: Callable[..., Any], name: str):
         """Nothing is traced yet."""
-        self._function, self._name, self._jitted = function, name, jax.jit(function)
-        self._programs: dict[Any, Any] = {}
+        self._function, self._name = function, name
+        self._compiled: dict[Any, Callable[..., Any]] = {}
 
     def __call__(self, *arguments: Any) -> Any:
         """The function's value."""
-        return self._program(arguments)(*arguments)
+        return self.compiled(*arguments)(*arguments)
 
-    def compile(self, *arguments: Any) -> Callable[..., Any]:
+    def compiled(self, *arguments: Any) -> Callable[..., Any]:
         """Compiled for such arguments, or for their shapes and types."""
-        return self._program(arguments).lower(*arguments).compile()
-
-    def _program(self, arguments: tuple[Any, ...]) -> Any:
-        """The jitted function as it was traced for such arguments."""
-        if jax.config.values["jax_compilation_cache_dir"] != str(_folder() / "jax"):
-            return self._jitted
         leaves, tree = jax.tree.flatten(arguments)
         shapes = tuple((leaf.shape, leaf.dtype.name) for leaf in leaves)
-        if (tree, shapes) not in self._programs:
-            told = f"{self._name} {tree} {shapes} {jax.default_backend()} {jax.config.values}"
-            path = _folder() / "traced" / hashlib.sha256(_sources() + told.encode()).hexdigest()
-            flat = lambda *leaves: self._function(*jax.tree.unflatten(tree, leaves))  # noqa: E731
-            traced = _traced(flat, leaves, path)
-            self._programs[tree, shapes] = jax.jit(lambda *given: traced.call(*jax.tree.leaves(given)))
-        return self._programs[tree, shapes]
+        key = (tree, shapes, jax.config.jax_default_device)
+        if key not in self._compiled:
+            function = self._function
+            if jax.config.values["jax_compilation_cache_dir"] == str(_folder() / "jax"):
+                told = f"{self._name} {key} {jax.default_backend()} {jax.config.values}"
+                path = _folder() / "traced" / hashlib.sha256(_sources() + told.encode()).hexdigest()
+                flat = lambda *leaves: self._function(*jax.tree.unflatten(tree, leaves))  # noqa: E731
+                traced = _traced(flat, leaves, path)
+                function = lambda *given: traced.call(*jax.tree.leaves(given))  # noqa: E731
+            self._compiled[key] = jax.jit(function).lower(*arguments).compile()
+        return self._compiled[key]
 
 
 @functools.cache

@@ -11,12 +11,15 @@ each of these small ones among threads, which costs many times the work where co
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Final, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
+from lift2to3.disk_cache import Kept
 from lift2to3.fit.smplify_linear import Linear, linearise
 from lift2to3.fit.smplify_problem import UNKNOWNS, Posed, PosePrior, Problem, Weights, stepped
 
@@ -101,14 +104,17 @@ def _solve(linear: Linear, damping: Array) -> tuple[Array, Array]:
     return free - jnp.einsum("tnk,k->tn", by_shape, shape_step), shape_step
 
 
-linearised = jax.jit(linearise)
+_linearise = Kept(linearise, "linearise")
 """One program for each number of frames, which every step of every solve shares."""
 
 
-@jax.jit
-def _tried(posed: Posed, linear: Linear, damping: Array) -> Posed:
-    """The poses one damped step further."""
-    return stepped(posed, *_solve(linear, damping))
+def linearised(posed: Posed, problem: Problem, prior: PosePrior, weights: Weights) -> Linear:
+    """`linearise`, compiled."""
+    return Linear(*_linearise(posed, problem, prior, weights))
+
+
+_step = Kept(lambda posed, linear, damping: stepped(posed, *_solve(linear, damping)), "step")
+"""The poses one damped step further."""
 
 
 def solve(
@@ -143,7 +149,7 @@ def solve(
     energy, damping, small, count = float(linear.energy), 1e-2, 0, 0
     while count < iterations and small < small_steps:
         count += 1
-        tried = _tried(posed, linear, jnp.float32(damping))
+        tried = Posed(*_step(posed, linear, np.float32(damping)))
         linear_there = linearised(tried, *known)
         lower = float(linear_there.energy)
         if not lower < energy:  # nor where it is no number
@@ -161,11 +167,11 @@ def spread_of(posed: Posed, problem: Problem, prior: PosePrior, weights: Weights
     recursion for the inverse's own blocks it does not, where a person is long unseen.
     """
     known = jax.device_put((problem, prior, weights))
-    return _drawn_spread(linearised(posed, *known))
+    return _drawn_spread(linearised(posed, *known))[0]
 
 
-@jax.jit
-def _drawn_spread(linear: Linear) -> Float[Array, "time 38"]:
+@functools.partial(Kept, name="spread")
+def _drawn_spread(linear: Linear) -> tuple[Float[Array, "time 38"]]:
     factor = _factorise(linear, jnp.zeros(()))
     by_shape = _back(factor, _forth(factor, linear.border))
     corner = linear.corner - jnp.einsum("tnk,tnl->kl", linear.border, by_shape)
@@ -175,4 +181,4 @@ def _drawn_spread(linear: Linear) -> Float[Array, "time 38"]:
     free -= jnp.einsum("tnk,ks->tns", by_shape, shape)
     moved = jnp.einsum("tpin,tns->tpis", linear.jacobian[..., :UNKNOWNS], free)
     moved += jnp.einsum("tpik,ks->tpis", linear.jacobian[..., UNKNOWNS:], shape)
-    return jnp.sqrt((moved**2).sum(-2).mean(-1))
+    return (jnp.sqrt((moved**2).sum(-2).mean(-1)),)
