@@ -281,7 +281,7 @@ class FootRefiner:
         within = index.clip(0, len(given.seen) - 1)
         piece = jax.tree.map(lambda part: part[within][None].astype(_DTYPES[part.dtype.kind]), given)
         piece = piece._replace(present=(index == within)[None])
-        return np.asarray(self._ankles(self.params, piece)[0][0], float)
+        return np.asarray(self._ankles(self.params, piece)[0], float)[0]
 
 
 _DTYPES: Final = {"f": np.float32, "b": np.bool_}
