@@ -2,10 +2,10 @@
 
     python benchmarks/first_run.py
 
-Wall and CPU seconds (user and system, of all threads) are medians of ``--repeats`` runs; on a busy machine the
-latter are the steadier. Two minutes on two CPU cores for one run each. The limits to hold, on two idle cores: a
-demo's first lift, compilation included, in 8 s; a 6 s clip from the command to its files in 4 s, once compiled;
-the first ``--refine`` in 15 s; ``--help`` in 0.7 s.
+Wall and CPU seconds (user and system, of all threads) are medians of ``--repeats`` runs; on a busy machine
+the latter are the steadier. Two minutes on two CPU cores for one run each. The limits to hold, on two idle
+cores: a demo's first lift, compilation included, in 8 s; a 6 s clip from the command to its files in 4 s,
+once compiled; the first ``--refine`` in 15 s; ``--help`` in 0.7 s.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Config:
 
 
 class Run(NamedTuple):
-    """A process: seconds until its end, seconds of CPU, programs compiled, seconds that it says it lifted in."""
+    """A process: seconds until its end, of CPU, programs compiled, seconds that it says it lifted in."""
 
     wall: float
     cpu: float
@@ -83,14 +83,15 @@ def main(config: Config) -> dict[str, Run]:
         cache, (keypoints, camera) = Path(folder) / "cache", filmed_walk(6.0)
         clip = str(write_keypoints(keypoints, Path(folder) / "clip.npz"))
         out = ["--out", str(Path(folder) / "out"), "--weights", config.weights]
-        lift = ["-m", "lift2to3", "lift", clip, "--camera", str(write_camera(camera, Path(folder) / "camera.json"))]
+        seen_by = ["--camera", str(write_camera(camera, Path(folder) / "camera.json"))]
+        lift = ["-m", "lift2to3", "lift", clip, *seen_by, *out]
         commands = {
             "lift2to3 demo": ["-m", "lift2to3", "demo", *out],
-            "lift2to3 lift, 6 s clip": [*lift, *out],
-            "lift2to3 lift --refine, 6 s clip": [*lift, *out, "--refine"],
+            "lift2to3 lift, 6 s clip": lift,
+            "lift2to3 lift --refine, 6 s clip": [*lift, "--refine"],
         }
-        alone = {"lift2to3 --help": ["-m", "lift2to3", "--help"], "import lift2to3": ["-c", "import lift2to3"],
-                 "import jax": ["-c", "import jax"]}  # fmt: skip
+        alone = {"lift2to3 --help": ["-m", "lift2to3", "--help"]}
+        alone |= {f"import {name}": ["-c", f"import {name}"] for name in ("lift2to3", "jax")}
         run(commands["lift2to3 lift --refine, 6 s clip"], cache, empty=True)  # writes the byte code
         for name, arguments in commands.items():
             for state in ("empty cache", "full cache"):
@@ -100,7 +101,9 @@ def main(config: Config) -> dict[str, Run]:
             figures[name] = median([run(arguments, cache, empty=False) for _ in range(config.repeats)])
     print_figures(figures, config)
     if config.out is not None:
-        config.out.write_text(json.dumps({name: one._asdict() for name, one in figures.items()}, indent=2) + "\n")
+        config.out.write_text(
+            json.dumps({name: one._asdict() for name, one in figures.items()}, indent=2) + "\n"
+        )
     return figures
 
 

@@ -1,4 +1,4 @@
-"""What is kept from process to process: traced and compiled functions, which a second run need not make anew."""
+"""What is kept from process to process: traced and compiled functions, which a second run need not make."""
 
 from __future__ import annotations
 
@@ -48,11 +48,13 @@ class Kept:
     of the package, this JAX and its settings, and is made anew where it cannot be read.
 
     Args:
-        function: of arrays in tuples and dictionaries; it returns a tuple of arrays.
-        name: of all that it depends on beside its arguments and the package's sources.
+        function: of arrays in tuples and dictionaries; it returns an array, or a tuple of them (a named one
+            comes back plain).
+        name: of all that it depends on beside its arguments and the package's sources; None where these are
+            not all, and no trace is kept.
     """
 
-    def __init__(self, function: Callable[..., Any], name: str):
+    def __init__(self, function: Callable[..., Any], name: str | None):
         """Nothing is traced yet."""
         self._function, self._name = function, name
         self._compiled: dict[Any, Callable[..., Any]] = {}
@@ -68,7 +70,8 @@ class Kept:
         key = (tree, shapes, jax.config.jax_default_device)
         if key not in self._compiled:
             function = self._function
-            if jax.config.values["jax_compilation_cache_dir"] == str(_folder() / "jax"):
+            on_disk = jax.config.values["jax_compilation_cache_dir"] == str(_folder() / "jax")
+            if on_disk and self._name is not None:
                 told = f"{self._name} {key} {jax.default_backend()} {jax.config.values}"
                 path = _folder() / "traced" / hashlib.sha256(_sources() + told.encode()).hexdigest()
                 flat = lambda *leaves: self._function(*jax.tree.unflatten(tree, leaves))  # noqa: E731
@@ -88,25 +91,31 @@ def _sources() -> bytes:
 
 
 def _traced(function: Callable[..., Any], leaves: list[Any], path: Path) -> jax.export.Exported:
-    """Read from the file, else traced and written there: types of what it returns, arguments it needs, module.
+    """Read from the file, else traced and written there: what it returns, arguments it needs, its module.
 
     `jax.export.Exported.serialize` would need a package more. What it adds to the module, the function that
     returns zeros of the same types has too.
     """
     try:
         head, module = path.read_bytes().split(b"\n", 1)
-        returned, needed, digest = json.loads(head)
+        returned, alone, needed, digest = json.loads(head)
         whole = digest == hashlib.sha256(module).hexdigest()
     except (OSError, ValueError):
         whole = False
     if not whole:
         exported = jax.export.export(jax.jit(function))(*leaves)
         returned = [(one.shape, one.dtype.name) for one in exported.out_avals]
+        alone = jax.tree_util.treedef_is_leaf(exported.out_tree)
         needed, module = exported.module_kept_var_idx, bytes(exported.mlir_module_serialized)
-        head = json.dumps([returned, needed, hashlib.sha256(module).hexdigest()]).encode()
+        head = json.dumps([returned, alone, needed, hashlib.sha256(module).hexdigest()]).encode()
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
             with whole_file(path) as part:
                 part.write_bytes(head + b"\n" + module)
-    zeros = jax.export.export(jax.jit(lambda *_: tuple(jnp.zeros(*one) for one in returned)))(*leaves)
-    return dataclasses.replace(zeros, mlir_module_serialized=module, module_kept_var_idx=tuple(needed))
+
+    def zeros(*_: Any) -> Any:
+        arrays = tuple(jnp.zeros(*one) for one in returned)
+        return arrays[0] if alone else arrays
+
+    like = jax.export.export(jax.jit(zeros))(*leaves)
+    return dataclasses.replace(like, mlir_module_serialized=module, module_kept_var_idx=tuple(needed))

@@ -167,11 +167,11 @@ def spread_of(posed: Posed, problem: Problem, prior: PosePrior, weights: Weights
     recursion for the inverse's own blocks it does not, where a person is long unseen.
     """
     known = jax.device_put((problem, prior, weights))
-    return _drawn_spread(linearised(posed, *known))[0]
+    return _drawn_spread(linearised(posed, *known))
 
 
 @functools.partial(Kept, name="spread")
-def _drawn_spread(linear: Linear) -> tuple[Float[Array, "time 38"]]:
+def _drawn_spread(linear: Linear) -> Float[Array, "time 38"]:
     factor = _factorise(linear, jnp.zeros(()))
     by_shape = _back(factor, _forth(factor, linear.border))
     corner = linear.corner - jnp.einsum("tnk,tnl->kl", linear.border, by_shape)
@@ -181,4 +181,4 @@ def _drawn_spread(linear: Linear) -> tuple[Float[Array, "time 38"]]:
     free -= jnp.einsum("tnk,ks->tns", by_shape, shape)
     moved = jnp.einsum("tpin,tns->tpis", linear.jacobian[..., :UNKNOWNS], free)
     moved += jnp.einsum("tpik,ks->tpis", linear.jacobian[..., UNKNOWNS:], shape)
-    return (jnp.sqrt((moved**2).sum(-2).mean(-1)),)
+    return jnp.sqrt((moved**2).sum(-2).mean(-1))

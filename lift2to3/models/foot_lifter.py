@@ -259,7 +259,9 @@ class FootLifter(nnx.Module):
 
 
 def _told(
-    h: Float[Array, "batch time width"], layers: Iterable[Mlp], features: Float[Array, "few batch time feet n"]
+    h: Float[Array, "batch time width"],
+    layers: Iterable[Mlp],
+    features: Float[Array, "few batch time 2 n"],
 ) -> Float[Array, "batch time width"]:
     """Each layer's word on its features, added up."""
     for layer, own in zip(layers, features, strict=True):

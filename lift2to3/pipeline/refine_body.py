@@ -133,7 +133,9 @@ def optimise(
     seen, clip = _seen(keypoints, camera, config)
     bones = load_body_prior().rest_offsets.astype(float)
     poses, shape = search(clip, bones, _prior(config), config)
-    solved = _solve(_Start(clip, poses, bones, shape), config, shape_precision(config, False), progress, spread=True)
+    solved = _solve(
+        _Start(clip, poses, bones, shape), config, shape_precision(config, False), progress, spread=True
+    )
     body = _as_body(solved, seen, keypoints)
     spread = resample_points(solved.spread, MODEL_FPS, keypoints.fps, len(body.valid)).clip(0.0)
     return body.motion(spread.astype(np.float32))

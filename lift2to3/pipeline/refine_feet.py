@@ -103,16 +103,16 @@ class FootRefiner:
         check_shapes(params, wanted, "foot lifter")
         self.params = jax.device_put(dict(params))
 
-        def ankles(params: Params, given: FootInput) -> tuple[Array]:
+        def ankles(params: Params, given: FootInput) -> Array:
             lifter = merge(graph, params)
 
             if self.config.mirror:
                 given = jax.tree.map(lambda *both: jnp.concatenate(both), given, mirror_input(given))
             refined = in_camera_frame(matrix_from_6d(lifter(given)), given.knees, model)
             if not self.config.mirror:
-                return (refined,)
+                return refined
             ours, theirs = jnp.split(refined, 2)
-            return (matrix_from_6d(sixd_from_matrix(ours + mirror_frames(theirs))),)
+            return matrix_from_6d(sixd_from_matrix(ours + mirror_frames(theirs)))
 
         self._ankles = Kept(ankles, f"ankles {model} {self.config}")
 
@@ -281,7 +281,7 @@ class FootRefiner:
         within = index.clip(0, len(given.seen) - 1)
         piece = jax.tree.map(lambda part: part[within][None].astype(_DTYPES[part.dtype.kind]), given)
         piece = piece._replace(present=(index == within)[None])
-        return np.asarray(self._ankles(self.params, piece)[0], float)[0]
+        return np.asarray(self._ankles(self.params, piece), float)[0]
 
 
 _DTYPES: Final = {"f": np.float32, "b": np.bool_}

@@ -167,7 +167,7 @@ class RegressedWindows:
 def compiled(model: WindowModel, devices: int = 1) -> Callable[..., tuple[Array, Array]]:
     """A window model jitted, its windows spread over so many devices; shared by all lifters there are."""
     if devices == 1:
-        return Kept(model, repr(model))
+        return Kept(model, repr(model) if type(model) in (DenoisedWindows, RegressedWindows) else None)
     mesh = jax.make_mesh(
         (devices,), ("data",), axis_types=(AxisType.Auto,), devices=jax.local_devices()[:devices]
     )
