@@ -67,7 +67,7 @@ class Kept:
         """Compiled for such arguments, or for their shapes and types."""
         leaves, tree = jax.tree.flatten(arguments)
         shapes = tuple((leaf.shape, leaf.dtype.name) for leaf in leaves)
-        key = (tree, shapes, jax.config.jax_default_device)
+        key = (tree, shapes, jax.config.jax_default_device)  # type: ignore[attr-defined]
         if key not in self._compiled:
             function = self._function
             on_disk = jax.config.values["jax_compilation_cache_dir"] == str(_folder() / "jax")
