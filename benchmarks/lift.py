@@ -4,9 +4,8 @@
 
 Times are medians of ``--repeats`` runs in one process, so that their ratios mean something on a busy
 machine too. Two to five minutes on two CPU cores. The limits to hold, on two cores: 120 frames warm in
-1.5 s, ten minutes of motion in linear time and flat memory up to 1 GB; a demo's first lift, compilation
-included, in 8 s; a 6 s clip from the command to its files in 4 s, once compiled; ``--help`` in 0.7 s.
-``--minutes 1 --repeats 2`` is the shortest run.
+1.5 s, ten minutes of motion in linear time and flat memory up to 1 GB (whole commands, the first time and
+later: ``benchmarks/first_run.py``). ``--minutes 1 --repeats 2`` is the shortest run.
 """
 
 from __future__ import annotations
@@ -15,13 +14,9 @@ import dataclasses
 import functools
 import json
 import os
-import re
 import resource
-import shutil
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,8 +27,6 @@ from rich.console import Console
 from rich.table import Table
 
 import lift2to3 as l23
-from lift2to3.formats.cameras.read import write_camera
-from lift2to3.formats.keypoints.read import write_keypoints
 from lift2to3.skeletons import get_skeleton
 from lift2to3.walk import synthetic_walk
 
@@ -46,7 +39,7 @@ class Config:
 
     Attributes:
         weights: a shipped checkpoint's name or a file.
-        repeats: runs per median; long clips and fresh processes get fewer.
+        repeats: runs per median; long clips get fewer.
         minutes: lengths of the long clips, ascending.
         out: a json file for the figures; None prints only.
     """
@@ -89,45 +82,6 @@ def peak_memory_mb() -> float:
     return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
 
 
-def fresh_process_seconds(config: Config) -> dict[str, float]:
-    """Whole processes: the demo's lift on an empty cache, a command on a full one, and imports alone.
-
-    Python's byte code is kept for all, as pip keeps it: compiling the sources anew would cost as much again.
-    """
-    keypoints, camera = filmed_walk(6.0)
-    with tempfile.TemporaryDirectory() as folder:
-        clip = write_keypoints(keypoints, Path(folder) / "clip.npz")
-        calibration = write_camera(camera, Path(folder) / "camera.json")
-        out = ["--out", str(Path(folder) / "out"), "--weights", config.weights]
-        kept = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(Path(folder) / "byte_code")}
-        kept["LIFT2TO3_CACHE"] = str(Path(folder) / "cache")
-
-        def run(*arguments: str) -> str:
-            command, environment = [sys.executable, *arguments], os.environ | kept
-            return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
-
-        def lifted_cold() -> float:
-            shutil.rmtree(kept["LIFT2TO3_CACHE"], ignore_errors=True)
-            said = re.search(r"lifted in +([\d.]+) s", run("-m", "lift2to3", "demo", *out))
-            assert said is not None
-            return float(said[1])
-
-        repeats = max(config.repeats // 2, 1)
-        commands = {
-            "fresh_process": ["-m", "lift2to3", "lift", str(clip), "--camera", str(calibration), *out],
-            "help": ["-m", "lift2to3", "--help"],
-            "import_lift2to3": ["-c", "import lift2to3"],
-            "import_jax": ["-c", "import jax"],
-        }
-        for arguments in commands.values():  # fills the caches
-            run(*arguments)
-        seconds = {
-            name: median_seconds(functools.partial(run, *arguments), repeats)
-            for name, arguments in commands.items()
-        }
-        return {"cold_demo": statistics.median(lifted_cold() for _ in range(repeats)), **seconds}
-
-
 def main(config: Config) -> dict[str, float]:
     """Time everything, print the table and return the figures in seconds and MB."""
     lifter = l23.Lifter.from_pretrained(config.weights)
@@ -148,7 +102,6 @@ def main(config: Config) -> dict[str, float]:
             lift_long()  # compiles for a full batch of windows
         figures[f"minutes_{minutes:g}"] = median_seconds(lift_long, 3 if minutes <= 2 else 1)
         figures[f"peak_{minutes:g}_minutes_mb"] = peak_memory_mb()
-    figures |= fresh_process_seconds(config)
     print_figures(figures, config)
     if config.out is not None:
         config.out.write_text(json.dumps(figures, indent=2) + "\n")
@@ -180,15 +133,6 @@ def print_figures(figures: dict[str, float], config: Config) -> None:
             f"peak_{minutes:g}_minutes_mb",
             f"{growth:.2f} × linear",
         )
-    row("lift2to3 demo on an empty cache: lifted in", "cold_demo")
-    row(
-        "lift2to3 lift, 6 s clip, fresh process, full cache",
-        "fresh_process",
-        ratio=f"{figures['fresh_process'] / figures['import_jax']:.1f} × import jax",
-    )
-    row("lift2to3 --help", "help")
-    row("import lift2to3", "import_lift2to3")
-    row("import jax", "import_jax")
     Console().print(table)
 
 

@@ -11,12 +11,15 @@ each of these small ones among threads, which costs many times the work where co
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Final, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
+from lift2to3.disk_cache import Kept
 from lift2to3.fit.pose_linear import Linear, linearise
 from lift2to3.fit.pose_problem import UNKNOWNS, Posed, PosePrior, Problem, Weights, stepped
 
@@ -101,14 +104,17 @@ def _solve(linear: Linear, damping: Array) -> tuple[Array, Array]:
     return free - jnp.einsum("tnk,k->tn", by_shape, shape_step), shape_step
 
 
-linearised = jax.jit(linearise)
+_linearise = Kept(linearise, "linearise")
 """One program for each number of frames, which every step of every solve shares."""
 
 
-@jax.jit
-def _tried(posed: Posed, linear: Linear, damping: Array) -> Posed:
-    """The poses one damped step further."""
-    return stepped(posed, *_solve(linear, damping))
+def linearised(posed: Posed, problem: Problem, prior: PosePrior, weights: Weights) -> Linear:
+    """`linearise`, compiled."""
+    return Linear(*_linearise(posed, problem, prior, weights))
+
+
+_step = Kept(lambda posed, linear, damping: stepped(posed, *_solve(linear, damping)), "step")
+"""The poses one damped step further."""
 
 
 def solve(
@@ -137,7 +143,7 @@ def solve(
     energy, damping, small, count = float(linear.energy), 1e-2, 0, 0
     while count < iterations and small < small_steps:
         count += 1
-        tried = _tried(posed, linear, jnp.float32(damping))
+        tried = Posed(*_step(posed, linear, np.float32(damping)))
         linear_there = linearised(tried, *known)
         lower = float(linear_there.energy)
         if not lower < energy:  # nor where it is no number
@@ -158,7 +164,7 @@ def spread_of(posed: Posed, problem: Problem, prior: PosePrior, weights: Weights
     return _drawn_spread(linearised(posed, *known))
 
 
-@jax.jit
+@functools.partial(Kept, name="spread")
 def _drawn_spread(linear: Linear) -> Float[Array, "time 38"]:
     factor = _factorise(linear, jnp.zeros(()))
     by_shape = _back(factor, _forth(factor, linear.border))

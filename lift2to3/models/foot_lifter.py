@@ -14,6 +14,7 @@ foot that stands lies flat, which no noisy keypoint says as well.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 
 import jax
@@ -226,16 +227,15 @@ class FootLifter(nnx.Module):
             h = h + self.knees(knees.reshape(*h.shape[:-1], 12))
         if self.ankles is not None:
             h = h + self.ankles(ankles.reshape(*h.shape[:-1], 12))
-        candidates, changes = [given.ankles], []
-        for ridge, told in zip(_BEND_RIDGES, self.bends, strict=False):
-            bent, change, features = _bend(given, ankles, ridge, self.config)
-            h = h + told(features.reshape(*h.shape[:-1], -1))
-            candidates.append(bent)
-            changes.append(change)
-        for frames, told in zip(candidates, self.floors, strict=False):
-            change, features = _lay_flat(given, frames, self.config)
-            h = h + told(features.reshape(*h.shape[:-1], -1))
-            changes.append(change)
+        frames, changes = given.ankles[None], []
+        if self.bends:
+            ridges = jnp.asarray(_BEND_RIDGES[: len(self.bends)], h.dtype)
+            bent, change, features = jax.vmap(lambda ridge: _bend(given, ankles, ridge, self.config))(ridges)
+            frames = jnp.concatenate([frames, bent])
+            h, changes = _told(h, self.bends, features), [*change]
+        if self.floors:
+            change, features = jax.vmap(lambda one: _lay_flat(given, one, self.config))(frames)
+            h, changes = _told(h, self.floors, features), [*changes, *change]
         h = drop(h)
         for block in self.blocks:
             h = block(h, given.present, drop)
@@ -244,6 +244,17 @@ class FootLifter(nnx.Module):
         for gate, change in zip([*self.gates, *self.floor_gates], changes, strict=True):
             out = out + gate(h).reshape(out.shape) * change
         return out + (ankles if self.config.residual else jnp.eye(3)[:2].reshape(1, 1, 1, 6))
+
+
+def _told(
+    h: Float[Array, "batch time width"],
+    layers: Iterable[Mlp],
+    features: Float[Array, "few batch time 2 n"],
+) -> Float[Array, "batch time width"]:
+    """Each layer's word on its features, added up."""
+    for layer, own in zip(layers, features, strict=True):
+        h = h + layer(own.reshape(*h.shape[:-1], -1))
+    return h
 
 
 # --- the bend: what plain least squares would do, as something to start from
@@ -257,7 +268,10 @@ _BEND_NUMBERS: Final = 3 + 6 + 3 * (_PER_FOOT - 1) + 2 * _PER_FOOT
 
 
 def _bend(
-    given: FootInput, ankles: Float[Array, "batch time feet 6"], ridge: float, config: FootLifterConfig
+    given: FootInput,
+    ankles: Float[Array, "batch time feet 6"],
+    ridge: Float[Array, ""],
+    config: FootLifterConfig,
 ) -> tuple[
     Float[Array, "batch time feet 3 3"],
     Float[Array, "batch time feet 6"],
@@ -291,9 +305,7 @@ def _bend(
     def off(x: Array, y: Array, z: Array) -> tuple[Array, Array]:
         return observed[..., 0] - (x - aside * z), observed[..., 1] - (y - above * z)
 
-    turn = jnp.zeros((*shape[:-1], 3))
-    first = solid(turn)
-    for _ in range(_BEND_STEPS):
+    def step(turn: Array, _: None) -> tuple[Array, None]:
         x, y, z = solid(turn)
         errors = off(x, y, z)
         # how the image point goes with a small turn t in the camera's axes, which adds t × point
@@ -306,7 +318,11 @@ def _bend(
         gradient = [
             (across[i] * errors[0] + down[i] * errors[1]).sum(-1) - ridge * turn[..., i] for i in range(3)
         ]
-        turn = turn + solve_symmetric(matrix, gradient).clip(-0.7, 0.7)
+        return turn + solve_symmetric(matrix, gradient).clip(-0.7, 0.7), None
+
+    still = jnp.zeros((*shape[:-1], 3), given.ankles.dtype)
+    first = solid(still)
+    turn, _ = jax.lax.scan(step, still, None, length=_BEND_STEPS)
     bent = jnp.einsum("...ij,...jk->...ik", matrix_from_axis_angle(turn), given.ankles)
     change = sixd_from_matrix(in_own_frame(bent, given.knees, config)) - ankles
     told = [2.0 * part[..., 1:] for part in first]

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array
+from jaxtyping import Array, PRNGKeyArray
 
 Params = dict[str, Array]
 """Parameters as a flat dictionary: ``blocks.0.time_attention.query.kernel`` → array."""
@@ -35,7 +35,22 @@ def describe(
     module: Callable[..., nnx.Module], config: Any
 ) -> tuple[nnx.GraphDef, dict[str, jax.ShapeDtypeStruct]]:
     """``module(config)``'s static definition and the shapes of its parameters, without computing any."""
-    return split(nnx.eval_shape(lambda: module(config, rngs=nnx.Rngs(params=0))))
+    graphs = []
+
+    def flat() -> dict[str, Any]:
+        graph, params = split(module(config, rngs=_OneKey(jax.random.key(0))))
+        graphs.append(graph)
+        return params
+
+    shapes = jax.eval_shape(flat)
+    return graphs[0], shapes
+
+
+class _OneKey(nnx.Rngs):
+    """The same key for every parameter: where none is drawn, deriving keys is most of the time."""
+
+    def __init__(self, key: PRNGKeyArray):
+        self.params = lambda: key
 
 
 def build(module: Callable[..., nnx.Module], config: Any, seed: int = 0) -> tuple[nnx.GraphDef, Params]:

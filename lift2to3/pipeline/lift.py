@@ -30,7 +30,6 @@ from lift2to3.motion import Motion
 from lift2to3.pipeline.canonical_clip import CanonicalClip, Part, as_motion, canonical_clip, cut, watched
 from lift2to3.pipeline.check_foot_input import shows_feet
 from lift2to3.pipeline.check_result import ImpossibleMotion, check_result
-from lift2to3.pipeline.refine_body import refine_body
 from lift2to3.pipeline.refine_feet import FootRefiner, shipped_refiner
 from lift2to3.pipeline.spread import SpreadCalibration, calibrated
 from lift2to3.pipeline.window_models import (
@@ -153,6 +152,8 @@ class Lifter:
             if refiner is not None:
                 motion = refiner.refine_points(motion, clip.observed, camera)
             if refine:
+                from lift2to3.pipeline.refine_body import refine_body  # most lifts need none of it
+
                 refining = None if progress is None else functools.partial(progress, phase="refining")
                 body = refine_body(motion, keypoints, camera, progress=refining)
                 motion = body.motion(motion.spread)._replace(refined=(*motion.refined, "body"))

@@ -96,7 +96,7 @@ def refine_body(
     config = config or SmplifyConfig()
     seen, clip = _seen(keypoints, camera, config)
     clip, start = _from_motion(motion, seen, clip, config)
-    solved, _ = _solve(clip, start, config, shape_precision(config, True), progress)
+    solved, _ = _solve(clip, start, config, shape_precision(config, True), progress, spread=False)
     return _as_body(solved, seen, keypoints)
 
 
@@ -125,7 +125,7 @@ def optimise(
     bones = load_body_prior().rest_offsets.astype(float)
     poses, shape = search(clip, bones, _prior(config), config)
     start = _State(poses, bones, shape)
-    solved, spread = _solve(clip, start, config, shape_precision(config, False), progress)
+    solved, spread = _solve(clip, start, config, shape_precision(config, False), progress, spread=True)
     body = _as_body(solved, seen, keypoints)
     spread = resample_points(spread, MODEL_FPS, keypoints.fps, len(body.valid)).clip(0.0)
     return body.motion(spread.astype(np.float32))
@@ -161,28 +161,32 @@ def _solve(
     config: SmplifyConfig,
     precision: Float[np.ndarray, " shapes"],
     progress: ProgressCallback | None,
+    spread: bool,
 ) -> tuple[_State, Float[np.ndarray, "time 38"]]:
-    """Window by window at full rate, and the spread. The bones are unknowns where the clip is one window."""
+    """Window by window at full rate, and the spread, 0 unless it is wanted.
+
+    The bones are unknowns where the clip is one window.
+    """
     poses, bones, shape = start
     starts = even_starts(len(clip.n), config.window_frames, config.overlap_frames)
     if len(starts) > 1:
         bones, shape = np.asarray(rest_offsets(bones, shape)), np.zeros(len(SHAPES))
         precision = np.full(len(SHAPES), _FIXED)
     whole = Poses(*(np.zeros((len(clip.n), *part.shape[1:])) for part in poses))
-    points, spread = np.zeros((*clip.n.shape[:2], 3)), np.zeros(clip.n.shape[:2])
+    points, spreads = np.zeros((*clip.n.shape[:2], 3)), np.zeros(clip.n.shape[:2])
     solved = 0  # frames so far
     for done, first in enumerate(starts.tolist(), 1):
         index = first + np.arange(config.window_frames)
         met = _meeting(clip, points, first, solved)
-        posed, *found = _rounds(met, index, poses.at(index, shape), bones, precision, config)
-        for all_of_it, piece in zip((*whole, points, spread), (*posed[:3], *found), strict=True):
+        posed, *found = _rounds(met, index, poses.at(index, shape), bones, precision, config, spread)
+        for all_of_it, piece in zip((*whole, points, spreads), (*posed[:3], *found), strict=True):
             fade_in(all_of_it, np.asarray(piece, float), first, solved)
         solved = first + config.window_frames
         if progress is not None:
             progress(done, len(starts))
     whole = whole._replace(root_rotation=nearest_rotations(whole.root_rotation))
     shape = np.asarray(posed.shape, float)
-    return _State(whole, np.asarray(rest_offsets(bones, shape)), shape), spread
+    return _State(whole, np.asarray(rest_offsets(bones, shape)), shape), spreads
 
 
 def _mean(prior: PosePrior) -> Float[np.ndarray, "21 3 3"]:
@@ -196,7 +200,8 @@ def _rounds(
     bones: np.ndarray,
     precision: np.ndarray,
     config: SmplifyConfig,
-) -> tuple[Posed, np.ndarray, Array]:
+    spread: bool,
+) -> tuple[Posed, np.ndarray, Array | np.ndarray]:
     """A window's poses, its points and their spread; contacts are told anew in each round."""
     weights, prior = weights_at(config, MODEL_FPS, config.robust), _prior(config)
     standing = clip.standing[index.clip(0, len(clip.n) - 1)]
@@ -205,7 +210,8 @@ def _rounds(
         posed, _, _ = solve(posed, problem, prior, weights, config.iterations)
         points = points_at(posed, _mean(prior), bones)
         standing = contact_labels(points[:, CONTACT_ROWS], MODEL_FPS, config.contact)
-    return posed, points, spread_of(posed, problem, prior, weights)
+    known = spread_of(posed, problem, prior, weights) if spread else np.zeros(points.shape[:2])
+    return posed, points, known
 
 
 def _meeting(clip: SeenClip, points: Float[np.ndarray, "time 38 3"], start: int, solved: int) -> SeenClip:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +23,7 @@ from scipy.spatial.transform import Rotation
 from lift2to3.body import pose_body
 from lift2to3.checkpoint import check_shapes, config_from_dict, load_weights
 from lift2to3.conventions import MODEL_FPS, NEAR_M
-from lift2to3.disk_cache import use_disk_cache
+from lift2to3.disk_cache import Kept, use_disk_cache
 from lift2to3.fit.body_prior import load_body_prior
 from lift2to3.fit.first_pose import first_rest_offsets, first_rotations, measured_rest_offsets
 from lift2to3.geometry.cameras import Camera, View
@@ -114,8 +114,7 @@ class FootRefiner:
             ours, theirs = jnp.split(refined, 2)
             return matrix_from_6d(sixd_from_matrix(ours + mirror_frames(theirs)))
 
-        self._ankles = jax.jit(ankles)
-        self._compiled: dict[int, Callable[[Params, FootInput], Array]] = {}
+        self._ankles = Kept(ankles, f"ankles {model} {self.config}")
 
     @classmethod
     def from_pretrained(cls, weights: str | Path = FOOT_WEIGHTS) -> FootRefiner:
@@ -262,9 +261,8 @@ class FootRefiner:
         context = self.model.depth * self.model.reach
         longest = max(_CALL_FRAMES[-1], 3 * context)  # a far-reaching model still keeps a third of a piece
         size = next((size for size in _CALL_FRAMES if size >= frames), longest)
-        if size not in self._compiled:
-            use_disk_cache()
-            self._compiled[size] = self._ankles.lower(self.params, shapes_of_input(1, size)).compile()
+        use_disk_cache()
+        self._ankles.compiled(self.params, shapes_of_input(1, size))
         return size
 
     def _refined(self, given: FootInput) -> Feet:
@@ -283,7 +281,7 @@ class FootRefiner:
         within = index.clip(0, len(given.seen) - 1)
         piece = jax.tree.map(lambda part: part[within][None].astype(_DTYPES[part.dtype.kind]), given)
         piece = piece._replace(present=(index == within)[None])
-        return np.asarray(self._compiled[size](self.params, piece), float)[0]
+        return np.asarray(self._ankles(self.params, piece), float)[0]
 
 
 _DTYPES: Final = {"f": np.float32, "b": np.bool_}

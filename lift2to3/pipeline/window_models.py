@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax.sharding import AxisType, PartitionSpec
 from jaxtyping import Array, Float
 
+from lift2to3.disk_cache import Kept
 from lift2to3.geometry.cameras import View
 from lift2to3.models.denoiser import Denoiser, DenoiserConfig
 from lift2to3.models.diffusion import ddim
@@ -166,7 +167,7 @@ class RegressedWindows:
 def compiled(model: WindowModel, devices: int = 1) -> Callable[..., tuple[Array, Array]]:
     """A window model jitted, its windows spread over so many devices; shared by all lifters there are."""
     if devices == 1:
-        return jax.jit(model)
+        return Kept(model, repr(model) if type(model) in (DenoisedWindows, RegressedWindows) else None)
     mesh = jax.make_mesh(
         (devices,), ("data",), axis_types=(AxisType.Auto,), devices=jax.local_devices()[:devices]
     )
