@@ -71,8 +71,12 @@ class Kept:
             if on_disk and self._name is not None:
                 told = f"{self._name} {key} {jax.default_backend()} {jax.config.values}"
                 path = _folder() / "traced" / hashlib.sha256(_sources() + told.encode()).hexdigest()
-                flat = lambda *leaves: self._function(*jax.tree.unflatten(tree, leaves))  # noqa: E731
-                traced = _traced(flat, leaves, path)
+
+                def plain(*leaves: Any) -> Any:
+                    value = self._function(*jax.tree.unflatten(tree, leaves))
+                    return tuple(value) if isinstance(value, tuple) else value
+
+                traced = _traced(plain, leaves, path)
                 function = lambda *given: traced.call(*jax.tree.leaves(given))  # noqa: E731
             self._compiled[key] = jax.jit(function).lower(*arguments).compile()
         return self._compiled[key]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -45,6 +46,18 @@ def test_a_kept_function_is_traced_once_and_returns_the_same(cache, single):
         assert function.traced == wanted_traces
         jax.tree.map(np.testing.assert_array_equal, found, plain)
     assert len(list(cache.iterdir())) == 1
+
+
+class Pair(NamedTuple):
+    first: jax.Array
+    second: jax.Array
+
+
+def test_a_named_tuple_comes_back_plain(cache):
+    for _ in range(2):
+        found = Kept(lambda row, table: Pair(2 * row, table["a"]), "pair")(ROW, TABLE)
+        np.testing.assert_array_equal(found[0], 2 * ROW)
+        np.testing.assert_array_equal(found[1], TABLE["a"])
 
 
 def test_an_argument_that_is_not_used_may_be_left_out_of_the_program(cache):
