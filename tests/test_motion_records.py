@@ -50,12 +50,21 @@ def test_missing_is_one_thing_however_it_was_written():
     assert np.isfinite(keypoints.xy_px).all(-1).sum() == 5 * 17 - 4
 
 
-def test_without_confidence_the_exact_corner_is_a_missed_joint():
+@pytest.mark.parametrize("nowhere", [(0, 0), (-1, -1), (65535, 65535), (40, 65535), (np.nan, 3), (np.inf, 3)])
+@pytest.mark.parametrize("confidence", [None, 1.0, 0.01])
+def test_what_detectors_write_for_a_missed_joint_is_missing(nowhere, confidence):
     xy = clip()
-    xy[2, 5] = 0
-    assert np.isnan(as_keypoints(xy).xy_px[2, 5]).all()
-    seen = as_keypoints(xy, np.ones((5, 17)))
-    np.testing.assert_array_equal(seen.xy_px[2, 5], 0)
+    xy[2, 5] = nowhere
+    seen = as_keypoints(xy, None if confidence is None else np.full((5, 17), confidence))
+    assert np.isnan(seen.xy_px[2, 5]).all() and seen.confidence[2, 5] == 0
+    assert np.count_nonzero(seen.confidence) == 5 * 17 - 1
+
+
+@pytest.mark.parametrize("edge", [(0, 40), (40, 0), (-1, 40), (-3, -3)])
+def test_a_joint_at_the_picture_s_edge_is_seen(edge):
+    xy = clip()
+    xy[2, 5] = edge
+    np.testing.assert_array_equal(as_keypoints(xy).xy_px[2, 5], edge)
 
 
 def test_the_caller_keeps_his_arrays():
