@@ -105,6 +105,13 @@ def is_missing(xy: Float[np.ndarray, "*batch 2"]) -> Bool[np.ndarray, "*batch"]:
     return nowhere | ~np.isfinite(xy).all(axis=-1)
 
 
+def looks_normalised(xy: Float[np.ndarray, "*batch 2"]) -> bool:
+    """Whether nearly all of these are shares of a picture's width and height, or metres, and no pixels."""
+    largest, share = _NORMALISED
+    there = xy[~is_missing(xy)]
+    return bool(len(there)) and bool((np.abs(there).max(axis=-1) <= largest).mean() >= share)
+
+
 def far_outside(keypoints: Keypoints, size: tuple[int, int]) -> Bool[np.ndarray, "time joints"]:
     """Joints that lie so far outside a picture of that (width, height) that nobody can have seen them there.
 
@@ -195,8 +202,7 @@ def as_keypoints(
 
 
 def _refuse_other_units(xy: Float[np.ndarray, "seen 2"]) -> None:
-    largest, share = _NORMALISED
-    if (np.abs(xy).max(axis=-1) <= largest).mean() < share:
+    if not looks_normalised(xy):
         return
     low, high = np.percentile(xy, [0, 100])
     if (xy < 0).mean() > _CENTRED:

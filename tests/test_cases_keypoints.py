@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from lift2to3 import cli
+from lift2to3.convert.read_body import read_body
 from lift2to3.formats.keypoints.read import read_keypoints, read_people
+from lift2to3.motion import load_body_motion
 
 
 @pytest.fixture(scope="module")
@@ -180,3 +182,40 @@ def test_who_has_no_id_is_linked_and_the_crossing_told(cases: Path) -> None:
         seen = found.confidence > 0
         assert np.count_nonzero(~seen.any(axis=1)) == missing
         np.testing.assert_allclose(found.xy_px[seen], true[who][seen], atol=2e-3)
+
+
+# --- first frames and rates
+
+
+def feet(cases: Path, out: Path, motion: str, keypoints: str, *flags: str) -> int:
+    files = [str(cases / motion), str(cases / keypoints), "--camera", str(cases / "camera.json")]
+    given = ["--skeleton", "halpe26", "--fps", "30"] if keypoints.startswith("alphapose") else []
+    return cli.main(["feet", *files, "--out", str(out), *given, *flags])
+
+
+def test_who_enters_late_is_refined_frame_for_frame(cases: Path, tmp_path: Path) -> None:
+    bodies = []
+    for keypoints in ("alphapose_from_0.json", "alphapose_from_10.json"):
+        assert feet(cases, tmp_path / "out", "wham_late.pkl", keypoints) == 0
+        bodies.append(load_body_motion(tmp_path / "out" / "body.npz"))
+    assert [body.first_frame for body in bodies] == [10, 10]
+    np.testing.assert_array_equal(bodies[0].rotations, bodies[1].rotations)
+    times = np.loadtxt(tmp_path / "out" / "contacts.csv", delimiter=",", skiprows=1)[:, 0]
+    np.testing.assert_allclose(times, np.arange(10, 100) / 30, atol=1e-6)
+
+
+def test_a_stated_rate_is_not_overridden(cases: Path, tmp_path: Path, capsys) -> None:
+    assert feet(cases, tmp_path / "out", "amass_120hz_1s.npz", "kp30_halpe.json") == 2
+    said = capsys.readouterr().err
+    assert (
+        "amass_120hz_1s.npz states 120 frames per second, the keypoints 30" in said and "--resample" in said
+    )
+    assert not (tmp_path / "out" / "body.npz").exists()
+
+
+def test_asked_for_the_motion_comes_to_the_keypoints_rate(cases: Path, tmp_path: Path) -> None:
+    assert feet(cases, tmp_path / "out", "amass_120hz.npz", "kp30_halpe.json", "--resample") == 0
+    body = load_body_motion(tmp_path / "out" / "body.npz")
+    true = read_body(cases / "amass_120hz.npz").body
+    assert body.fps == 30 and len(body.valid) == len(true.valid) // 4
+    np.testing.assert_allclose(body.root_translation, true.root_translation[::4], atol=1e-5)

@@ -134,7 +134,8 @@ def as_motion(
     )
     valid = np.repeat(supported(keypoints.confidence, keypoints.fps)[:, None], len(CANONICAL), axis=1)
     points[~valid] = np.nan
-    return Motion(points, CANONICAL, keypoints.fps, valid, spread.astype(np.float32))
+    spread = spread.astype(np.float32)
+    return Motion(points, CANONICAL, keypoints.fps, valid, spread, first_frame=keypoints.first_frame)
 
 
 def smoothed(values: Float[np.ndarray, "time *rest"]) -> Float[np.ndarray, "time *rest"]:

@@ -22,7 +22,7 @@ from jaxtyping import Array, Float
 from lift2to3.checkpoint import check_shapes, config_from_dict, load_weights
 from lift2to3.disk_cache import use_disk_cache
 from lift2to3.geometry.cameras import Camera
-from lift2to3.keypoints import Keypoints
+from lift2to3.keypoints import Keypoints, without_far_outside
 from lift2to3.models.denoiser import DenoiserConfig
 from lift2to3.models.multiview import LATER_SWITCHES, MultiViewConfig
 from lift2to3.models.regressor import RegressorConfig
@@ -146,6 +146,7 @@ class Lifter:
         model = self._sampling(steps, samples)
         use_disk_cache()
         with gathered_warnings() as told:
+            keypoints = without_far_outside(keypoints, camera.size)
             motion = self._lifted(model, keypoints, camera, samples, seed, feet, refine, progress)
         try:
             told += check_result(motion, keypoints, camera)

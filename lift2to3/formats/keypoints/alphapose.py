@@ -1,7 +1,8 @@
 """AlphaPose's other layouts: dicts by image (``--format cmu``, ``open``), and by person and frame.
 
 ``{"0.jpg": {"people": [{"pose_keypoints_2d": […]}]}, …}``, ``{"0.jpg": {"bodies": [{"joints": […]}]}, …}``
-and ``{"1": {"0000": {"keypoints": […], "scores": …}, …}, …}``. Its list is COCO's (`lift2to3.formats.keypoints.coco`).
+and ``{"1": {"0000": {"keypoints": […], "scores": …}, …}, …}``. Its list is COCO's
+(`lift2to3.formats.keypoints.coco`).
 """
 
 from __future__ import annotations

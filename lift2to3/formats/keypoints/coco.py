@@ -1,7 +1,7 @@
 """COCO's results and annotations, COCO-VID, and AlphaPose's list, which is the same: an entry a person.
 
-``[{"image_id": …, "keypoints": [x, y, score, …]}, …]``, or under ``annotations`` beside ``images``, which then
-say what an id's frame is: by ``frame_id``, else by the number that counts up in ``file_name``. Without
+``[{"image_id": …, "keypoints": [x, y, score, …]}, …]``, or under ``annotations`` beside ``images``, which
+then say what an id's frame is: by ``frame_id``, else by the number that counts up in ``file_name``. Without
 ``images`` an ``image_id`` is itself the frame's number or name. Ids of images say nothing of their order.
 """
 

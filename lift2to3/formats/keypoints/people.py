@@ -144,7 +144,8 @@ def _by_id(rows: Sequence[Detection], path: Path) -> dict[str, Track] | None:
             stacklevel=5,
         )
     tracks = {name: Track(sorted(at), [at[n] for n in sorted(at)]) for name, at in people.items()}
-    return dict(sorted(tracks.items(), key=lambda item: -round(item[1].weight, 6)))
+    order = sorted(tracks, key=lambda name: (-round(tracks[name].weight, 3), len(name), name))
+    return {name: tracks[name] for name in order}
 
 
 def _together(tracks: Mapping[str, Track], person: str, path: Path) -> Track:

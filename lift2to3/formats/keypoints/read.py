@@ -15,7 +15,18 @@ from typing import Any, Final
 import numpy as np
 
 from lift2to3.array_files import load_json
-from lift2to3.formats.keypoints import alphapose, coco, mmpose, openpose, own_json, ultralytics
+from lift2to3.formats.keypoints import (
+    alphapose,
+    coco,
+    mediapipe,
+    mmpose,
+    openpose,
+    own_json,
+    table,
+    tracking,
+    trc,
+    ultralytics,
+)  # fmt: skip
 from lift2to3.formats.keypoints.arrays import read_npy, read_npz
 from lift2to3.formats.keypoints.folder import read_folder
 from lift2to3.formats.keypoints.found import Detections, Found
@@ -26,14 +37,17 @@ from lift2to3.keypoints import Keypoints, as_keypoints
 from lift2to3.skeletons import ALSO_READ, SKELETONS, Skeleton, get_skeleton
 
 _JSON: Final[Mapping[str, Any]] = {
-    "own": own_json, "openpose": openpose, "ultralytics": ultralytics, "mmpose": mmpose,
-    "alphapose": alphapose, "coco": coco,
+    "own": own_json, "openpose": openpose, "mediapipe": mediapipe, "ultralytics": ultralytics,
+    "mmpose": mmpose, "alphapose": alphapose, "coco": coco,
 }  # fmt: skip
 """Formats of json, each told by its content: ``recognises(table)``, ``read(table, path)``."""
 
-_BINARY: Final[Mapping[str, Callable[[Path], Found | Detections]]] = {".npz": read_npz, ".npy": read_npy}
+_BY_ENDING: Final[Mapping[str, Callable[[Path], Found | Detections]]] = {
+    ".npz": read_npz, ".npy": read_npy, ".csv": table.read, ".tsv": table.read, ".trc": trc.read,
+    **dict.fromkeys(tracking.ENDINGS, tracking.read),
+}  # fmt: skip
 
-FORMATS: Final = tuple(_JSON)
+FORMATS: Final = (*_JSON, *tracking.PROGRAMS)
 """What ``format`` may be, where a file's content is not to decide."""
 
 
@@ -41,10 +55,9 @@ def read_keypoints(
     path: str | Path,
     skeleton: str | Skeleton | None = None,
     fps: float | None = None,
-    *,
-    person: str | int | None = None,
     format: str | None = None,
     size: tuple[int, int] | None = None,
+    person: str | int | None = None,
 ) -> Keypoints:
     """Read one person's 2D keypoints from any of this module's formats.
 
@@ -52,10 +65,10 @@ def read_keypoints(
         path: a file, or a folder with a file for each frame, such as OpenPose's.
         skeleton: the keypoint format, where the file does not state it.
         fps: frames per second, where the file does not state it.
-        person: whom, where there are several: the tracker's id or, where there is none, the number that the
-            warning gives; several ids of one person joined by a comma. None for who is seen most and best.
         format: which file format it is, one of `FORMATS`; None tells it by its content.
         size: the picture's width and height in pixels, for formats whose coordinates are shares of them.
+        person: whom, where there are several: the tracker's id or, where there is none, the number that the
+            warning gives; several ids of one person joined by a comma. None for who is seen most and best.
 
     Raises:
         ValueError: not such a file, nobody of that name, or the file states another skeleton or rate than the
@@ -75,7 +88,6 @@ def read_people(
     path: str | Path,
     skeleton: str | Skeleton | None = None,
     fps: float | None = None,
-    *,
     format: str | None = None,
     size: tuple[int, int] | None = None,
 ) -> dict[str, Keypoints]:
@@ -103,21 +115,25 @@ def _found(path: Path, format: str | None) -> Found | Detections:
     if not path.exists():
         raise FileNotFoundError(2, "no such file", str(path))
     ending = path.suffix.lower()
-    if ending in _BINARY:
-        return _BINARY[ending](path)
+    if format in tracking.PROGRAMS and not (ending == ".csv" and format in ("deeplabcut", "lightningpose")):
+        return tracking.read(path, format)
+    if ending in _BY_ENDING:
+        return _BY_ENDING[ending](path)
     if ending == ".json":
         return _read_json(path, format)
     raise ValueError(
-        f"{path}: {ending or 'no ending'} is not a keypoint format; wanted an .npz, an .npy, "
-        "a .json or a folder of OpenPose json files"
+        f"{path}: {ending or 'no ending'} is not a keypoint format; wanted .json, {', '.join(_BY_ENDING)} "
+        "or a folder with a json file for each frame"
     )
 
 
 def _read_json(path: Path, format: str | None) -> Found | Detections:
     table: Any = load_json(path)
     for name, reader in _JSON.items():
-        if name == format or (format is None and reader.recognises(table)):
+        if format in (None, name) and reader.recognises(table):
             return reader.read(table, path)
+    if format is not None:
+        raise ValueError(f"{path}: not what {format} writes; leave --format out, or name another")
     found = ", ".join(map(str, list(table)[:8])) if isinstance(table, dict) else f"a {type(table).__name__}"
     raise ValueError(
         f'{path}: no keypoints in it (found {found or "nothing"}); wanted {{"skeleton": …, "fps": …, '

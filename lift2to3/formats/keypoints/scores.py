@@ -33,6 +33,8 @@ OPENPOSE_SURE: Final = 0.55
 _ROUNDED: Final = 1.1
 """Heat maps' peaks go so far above 1 that it means nothing."""
 _PERCENT: Final = (20.0, 100.0)
+_NEGATIVE: Final = 0.05
+"""SimCC's scores are below 0 now and then, others' never."""
 
 
 def as_confidence(
@@ -41,10 +43,15 @@ def as_confidence(
     """A clip's scores as 0 to 1, by the table above.
 
     Raises:
-        ValueError: scores above 100.
+        ValueError: scores above 100, or many below 0.
     """
     scores = np.nan_to_num(np.asarray(scores, np.float64), nan=0.0, neginf=0.0)
-    highest = float(scores.max(initial=0.0))
+    highest, below = float(scores.max(initial=0.0)), (scores < 0) & (scores != -1)
+    if scores.size and below.mean() > _NEGATIVE:
+        raise ValueError(
+            f"{source}: {below.mean():.0%} of the scores are below 0, down to {scores.min():.3g}; wanted "
+            "each joint's confidence as its third number: is it a depth?"
+        )
     if highest > _PERCENT[1]:
         raise ValueError(f"{source}: scores run to {highest:.4g}; wanted 0 to 1, or percent")
     if np.isin(scores, (0, 1, 2)).all():

@@ -2,9 +2,9 @@
 
 ``[[{"name": "person", "keypoints": {"x": […], "y": […], "visible": […]}, "track_id": …}, …], …]``, as
 ``result.summary()`` and ``result.to_json()`` give for one frame; one tracked person's results in a row are
-read frame by frame, with a warning: frames without the person are not told there. Labels (``save_txt``) are lines
-of class, box (4), then x, y and score of each joint as shares of the picture, maybe the box's score and a
-track's id.
+read frame by frame, with a warning: frames without the person are not told there. Labels (``save_txt``) are
+lines of class, box (4), then x, y and score of each joint as shares of the picture, maybe the box's score
+and a track's id.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def recognises(table: Any) -> bool:
 def is_frame(table: Any) -> bool:
     """Whether a json is the list of one frame's people."""
     rows = [row for row in table if row] if are_rows(table, "keypoints") else []
-    return bool(rows) and all(isinstance(row.get("keypoints"), dict) for row in rows)
+    return bool(rows) and all(
+        isinstance(row.get("keypoints"), dict) and "image_id" not in row for row in rows
+    )
 
 
 def frame_people(table: Any, frame: int | str, source: Path) -> list[Detection]:

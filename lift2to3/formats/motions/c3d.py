@@ -50,15 +50,22 @@ def write_c3d(path: str | Path, motion: Motion, up: UpAxis = "z") -> Path:
 
 
 def _header(motion: Motion, data_block: int) -> bytes:
-    count = min(len(motion.joints_world), _MOST_FRAMES)
+    first, last = (min(number, _MOST_FRAMES) for number in _numbers(motion))
     words = struct.pack(
-        "<BBHHHHHfHHf", 2, 0x50, len(motion.joint_names), 0, 1, count, 0, -1.0, data_block, 0, motion.fps
+        "<BBHHHHHfHHf", 2, 0x50, len(motion.joint_names), 0, first, last, 0, -1.0, data_block, 0, motion.fps
     )
     return words.ljust(_BLOCK, b"\0")
 
 
+def _numbers(motion: Motion) -> tuple[int, int]:
+    """Of the first and the last frame, counted from 1; from 1 on where the header cannot hold the first."""
+    count, first = len(motion.joints_world), motion.first_frame + 1
+    first = first if first + count <= _MOST_FRAMES else 1
+    return first, first + count - 1
+
+
 def _parameter_section(motion: Motion, up: UpAxis, data_block: int) -> bytes:
-    count = len(motion.joints_world)
+    count, (first, last) = len(motion.joints_world), _numbers(motion)
     names = motion.joint_names
     point = {
         "USED": np.array(len(names), "<i2"),
@@ -73,8 +80,8 @@ def _parameter_section(motion: Motion, up: UpAxis, data_block: int) -> bytes:
         "DESCRIPTIONS": names,
     }
     trial = {
-        "ACTUAL_START_FIELD": np.array([1, 0], "<i2"),
-        "ACTUAL_END_FIELD": np.array([count % 65536, count // 65536], "<u2").view("<i2"),
+        "ACTUAL_START_FIELD": np.array([first % 65536, first // 65536], "<u2").view("<i2"),
+        "ACTUAL_END_FIELD": np.array([last % 65536, last // 65536], "<u2").view("<i2"),
         "CAMERA_RATE": np.array(motion.fps, "<f4"),
     }
     analog = {"USED": np.array(0, "<i2"), "RATE": np.array(0.0, "<f4")}

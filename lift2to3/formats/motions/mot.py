@@ -116,7 +116,7 @@ def joint_angles(body: BodyMotion) -> JointAngles:
     root = np.asarray(body.root_translation, float) @ Y_UP_FROM_WORLD.T
     names[3:3] = ["pelvis_tx", "pelvis_ty", "pelvis_tz"]
     values = np.concatenate([values[:, :3], root, values[:, 3:]], axis=1)
-    return JointAngles(tuple(names), values, np.arange(len(values)) / body.fps)
+    return JointAngles(tuple(names), values, (body.first_frame + np.arange(len(values))) / body.fps)
 
 
 def _joints() -> list[tuple[str, str | None, str, _Columns]]:
