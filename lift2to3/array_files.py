@@ -101,7 +101,7 @@ def load_json(path: str | Path) -> Any:
         FileNotFoundError: there is no such file.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not readable json ({error})") from error
 

@@ -31,6 +31,7 @@ class Motion(NamedTuple):
         warnings: what was said while it was lifted, a sentence each.
         refined: what was refined on the way: "feet", "body".
         body: the posed body whose points these are, where one was found.
+        first_frame: the number that the first frame has in its video (`Keypoints.first_frame`).
     """
 
     joints_world: np.ndarray
@@ -41,6 +42,12 @@ class Motion(NamedTuple):
     warnings: tuple[str, ...] = ()
     refined: tuple[str, ...] = ()
     body: BodyMotion | None = None
+    first_frame: int = 0
+
+    @property
+    def times_s(self) -> np.ndarray:
+        """Each frame's time in its video. (time,) seconds"""
+        return (self.first_frame + np.arange(len(self.joints_world))) / self.fps
 
     def as_skeleton(self, skeleton: str | Skeleton) -> np.ndarray:
         """The joints in another format's order. (time, joints of that format, 3), NaN if unknown."""
@@ -96,6 +103,7 @@ class BodyMotion(NamedTuple):
         fps: frames per second.
         valid: (time,) bool; False where nothing supports the frame.
         points_hash: `motion_hash` of the motion that this body was found for; empty for any other body.
+        first_frame: the number that the first frame has in its video.
     """
 
     root_translation: np.ndarray
@@ -104,6 +112,7 @@ class BodyMotion(NamedTuple):
     fps: float
     valid: np.ndarray
     points_hash: str = ""
+    first_frame: int = 0
 
     def posed(self) -> tuple[np.ndarray, np.ndarray]:
         """Joints' frames (time, 22, 3, 3) and canonical points (time, 38, 3) in the world, float64."""
@@ -129,7 +138,8 @@ class BodyMotion(NamedTuple):
         valid = np.repeat(self.valid[:, None], len(CANONICAL), axis=1)
         unknown = np.full(valid.shape, np.nan, np.float32)
         motion = Motion(points, CANONICAL, self.fps, valid, unknown if spread is None else spread)
-        return motion._replace(body=self._replace(points_hash=motion_hash(motion)))
+        body = self._replace(points_hash=motion_hash(motion))
+        return motion._replace(body=body, first_frame=self.first_frame)
 
     def save(self, path: str | Path) -> Path:
         """Write ``.npz`` with the fields above under their own names; returns the path written."""
@@ -163,6 +173,8 @@ def _save_record(record: Motion | BodyMotion, path: str | Path) -> Path:
     if isinstance(record, Motion):
         fields |= {name: np.array(fields[name], dtype=str) for name in _TEXTS}
         del fields["body"]
+    if not record.first_frame:
+        del fields["first_frame"]
     return save_arrays(path, **fields, frame="world, z up, metres")
 
 
@@ -191,7 +203,10 @@ def load_motion(path: str | Path) -> Motion:
     if valid.shape != shape or spread.shape != shape:
         raise ValueError(f"{path}: valid {valid.shape} and spread {spread.shape} must be {shape}")
     said, refined = (tuple(str(text) for text in fields.get(name, ())) for name in _TEXTS)
-    motion = Motion(joints, names, as_rate(fields["fps"], path), valid.astype(bool), spread, said, refined)
+    motion = Motion(
+        joints, names, as_rate(fields["fps"], path), valid.astype(bool), spread, said, refined,
+        first_frame=as_first_frame(fields.get("first_frame", 0), path),
+    )  # fmt: skip
     beside = body_file(path)
     if not beside.is_file():
         return motion
@@ -217,6 +232,7 @@ def load_body_motion(path: str | Path) -> BodyMotion:
     body = BodyMotion(
         fields["root_translation"], fields["rotations"], fields["rest_offsets"], as_rate(fields["fps"], path),
         fields["valid"].astype(bool), str(fields.get("points_hash", "")),
+        as_first_frame(fields.get("first_frame", 0), path),
     )  # fmt: skip
     _check_arrays(body, str(path))
     return body
@@ -243,6 +259,18 @@ def as_rate(fps: ArrayLike, source: object) -> float:
     if value.ndim or value.dtype.kind not in "iuf" or not (np.isfinite(value) and value > 0):
         raise ValueError(f"{source}: fps is {value.tolist()}; wanted frames per second above 0")
     return float(value)
+
+
+def as_first_frame(number: ArrayLike, source: object) -> int:
+    """The number of a first frame.
+
+    Raises:
+        ValueError: not one whole number of 0 or more; ``source`` is what the message calls its origin.
+    """
+    value = np.asarray(number)
+    if value.ndim or value.dtype.kind not in "iuf" or not 0 <= value < 2**53 or value != np.floor(value):
+        raise ValueError(f"{source}: first_frame is {value.tolist()!r:.40}; wanted a whole number, 0 or more")
+    return int(value)
 
 
 def check_body(body: BodyMotion) -> None:

@@ -151,6 +151,10 @@ def _same(name: str, joints: tuple[str, ...], **other: str | None) -> Skeleton:
 _COCO_17 = ("nose", *_both("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"))
 _FEET = tuple(f"{side}_{p}" for side in ("left", "right") for p in ("big_toe", "small_toe", "heel"))
 _MEDIAPIPE_FACE = tuple(f"{s}_eye{part}" for s in ("left", "right") for part in ("_inner", "", "_outer"))
+_FACE_AND_HANDS = (
+    *(f"face_{i}" for i in range(68)),
+    *(f"{side}_hand_{i}" for side in ("left", "right") for i in range(21)),
+)
 _BODY_25 = (
     "nose", "neck", *_side("right", "shoulder", "elbow", "wrist"),
     *_side("left", "shoulder", "elbow", "wrist"), "mid_hip", *_side("right", "hip", "knee", "ankle"),
@@ -198,6 +202,44 @@ SKELETONS: Final[Mapping[str, Skeleton]] = {
 """Every built-in format by name."""
 
 
+ALSO_READ: Final[Mapping[str, Skeleton]] = {
+    skeleton.name: skeleton
+    for skeleton in (
+        _same(  # all of COCO-WholeBody
+            "coco_wholebody133",
+            (
+                *_COCO_17,
+                *_side("left", "big_toe", "small_toe", "heel"),
+                *_side("right", "big_toe", "small_toe", "heel"),
+                *_FACE_AND_HANDS,
+            ),
+            **dict.fromkeys(_FACE_AND_HANDS),
+        ),
+        _same(  # all of Halpe
+            "halpe136",
+            (*_COCO_17, "head", "neck", "mid_hip", *_both("big_toe", "small_toe", "heel"), *_FACE_AND_HANDS),
+            head="head_top",
+            neck="mid_shoulder",
+            **dict.fromkeys(_FACE_AND_HANDS),
+        ),  # fmt: skip
+        _same(  # OpenPose's COCO model, the default of its first versions
+            "openpose18",
+            (
+                "nose",
+                "neck",
+                *_side("right", "shoulder", "elbow", "wrist"),
+                *_side("left", "shoulder", "elbow", "wrist"),
+                *_side("right", "hip", "knee", "ankle"),
+                *_side("left", "hip", "knee", "ankle"),
+                *_both("eye", "ear", first="right"),
+            ),
+            neck="mid_shoulder",
+        ),  # fmt: skip
+    )
+}
+"""Formats with face and hands, and an old one: read, but neither trained on nor written."""
+
+
 def get_skeleton(skeleton: str | Skeleton) -> Skeleton:
     """The built-in format of that name, or the given one itself.
 
@@ -206,12 +248,13 @@ def get_skeleton(skeleton: str | Skeleton) -> Skeleton:
     """
     if isinstance(skeleton, Skeleton):
         return skeleton
-    if skeleton not in SKELETONS:
+    known = {**SKELETONS, **ALSO_READ}
+    if skeleton not in known:
         raise ValueError(
-            f"unknown skeleton {skeleton!r}; known: {', '.join(SKELETONS)}. "
+            f"unknown skeleton {skeleton!r}; known: {', '.join(known)}. "
             "For a format of your own pass lift2to3.load_skeleton('mine.json')."
         )
-    return SKELETONS[skeleton]
+    return known[skeleton]
 
 
 def load_skeleton(path: str | Path) -> Skeleton:

@@ -14,7 +14,8 @@ import pytest
 
 import lift2to3 as l23
 from lift2to3.formats.cameras.read import read_camera, write_camera
-from lift2to3.formats.keypoints.one_person import follow_one_person
+from lift2to3.formats.keypoints.found import Detection, Detections
+from lift2to3.formats.keypoints.people import one_person
 from lift2to3.formats.keypoints.read import read_keypoints, write_keypoints
 from lift2to3.geometry.cameras import Camera
 from lift2to3.keypoints import Keypoints, as_keypoints
@@ -157,7 +158,7 @@ def test_openpose_folder(tmp_path: Path) -> None:
     frames["cam02_000000000005_keypoints"] = []
     keypoints = read_keypoints(openpose(tmp_path / "json", frames), "body25", 60.0)
     np.testing.assert_array_equal(keypoints.xy_px[:, 0, 0], [103, 104, np.nan, 106])
-    assert keypoints.confidence[0, 0] == 0.8
+    assert keypoints.confidence[0, 0] == 1.0  # 0.55 is as good as OpenPose's scores get
 
 
 def test_openpose_frames_without_a_file_are_missing(tmp_path: Path) -> None:
@@ -183,7 +184,8 @@ def test_the_continuous_and_confident_person_is_followed() -> None:
             people.append(body(900, 1.0))  # a flash of something
         frames[i] = people
     with pytest.warns(UserWarning, match="clip: several people in 55 of 60 frames"):
-        track = follow_one_person(frames, "clip")
+        rows = [Detection(frame, person) for frame, people in frames.items() for person in people]
+        track = one_person(Detections(rows, list(frames)), Path("clip")).points
     expected = np.array([np.nan if 20 <= i < 25 else 100 + 3 * i for i in range(60)])
     np.testing.assert_array_equal(track[:, 0, 0], expected)
 

@@ -8,7 +8,8 @@ from moving_body import moving_body, moving_points
 
 from lift2to3 import Camera
 from lift2to3.array_files import array_names, load_arrays
-from lift2to3.keypoints import Keypoints, as_keypoints
+from lift2to3.formats.keypoints.read import read_keypoints
+from lift2to3.keypoints import Keypoints, as_keypoints, without_far_outside
 from lift2to3.motion import BodyMotion, Motion, check_belongs, load_body_motion, load_motion, motion_hash
 from lift2to3.skeletons import CANONICAL, INDEX, SKELETONS, Skeleton
 
@@ -50,12 +51,63 @@ def test_missing_is_one_thing_however_it_was_written():
     assert np.isfinite(keypoints.xy_px).all(-1).sum() == 5 * 17 - 4
 
 
-def test_without_confidence_the_exact_corner_is_a_missed_joint():
+@pytest.mark.parametrize("nowhere", [(0, 0), (-1, -1), (65535, 65535), (40, 65535), (np.nan, 3), (np.inf, 3)])
+@pytest.mark.parametrize("confidence", [None, 1.0, 0.01])
+def test_what_detectors_write_for_a_missed_joint_is_missing(nowhere, confidence):
     xy = clip()
-    xy[2, 5] = 0
-    assert np.isnan(as_keypoints(xy).xy_px[2, 5]).all()
-    seen = as_keypoints(xy, np.ones((5, 17)))
-    np.testing.assert_array_equal(seen.xy_px[2, 5], 0)
+    xy[2, 5] = nowhere
+    seen = as_keypoints(xy, None if confidence is None else np.full((5, 17), confidence))
+    assert np.isnan(seen.xy_px[2, 5]).all() and seen.confidence[2, 5] == 0
+    assert np.count_nonzero(seen.confidence) == 5 * 17 - 1
+
+
+@pytest.mark.parametrize("edge", [(0, 40), (40, 0), (-1, 40), (-3, -3)])
+def test_a_joint_at_the_picture_s_edge_is_seen(edge):
+    xy = clip()
+    xy[2, 5] = edge
+    np.testing.assert_array_equal(as_keypoints(xy).xy_px[2, 5], edge)
+
+
+def test_frames_are_found_by_their_numbers():
+    xy = clip()
+    seen = as_keypoints(xy, first_frame=10)
+    found = seen.at(np.arange(8, 13))
+    assert (found.first_frame, len(found.xy_px)) == (8, 5)
+    assert np.isnan(found.xy_px[:2]).all() and not found.confidence[:2].any()
+    np.testing.assert_array_equal(found.xy_px[2:], xy[:3])
+    np.testing.assert_array_equal(seen.at(np.arange(12, 15)).xy_px, xy[2:])
+    with pytest.raises(ValueError, match="wanted consecutive numbers"):
+        seen.at([3, 5])
+
+
+@pytest.mark.parametrize("ending", [".npz", ".json"])
+def test_the_first_frame_s_number_is_kept(tmp_path, ending):
+    seen = as_keypoints(clip(), first_frame=10)
+    assert read_keypoints(seen.save(tmp_path / f"a{ending}")).first_frame == 10
+    assert load_motion(motion()._replace(first_frame=10).save(tmp_path / "b.npz")).first_frame == 10
+    np.testing.assert_allclose(motion()._replace(first_frame=10).times_s, np.arange(10, 14) / 59.94)
+
+
+SIZE = (1920, 1080)
+
+
+@pytest.mark.parametrize("place", [(-600, 300), (300, -481), (2500, 300), (300, 1600), (-9999, -9999)])
+def test_joints_far_outside_the_picture_are_missing_aloud(place):
+    xy = clip()
+    xy[1:3, 5] = place
+    with pytest.warns(UserWarning, match="outside the 1920×1080 picture .* missing: left_shoulder in 40 %"):
+        left = without_far_outside(as_keypoints(xy), SIZE)
+    assert np.isnan(left.xy_px[1:3, 5]).all() and np.count_nonzero(left.confidence == 0) == 2
+    np.testing.assert_array_equal(left.xy_px[3:], xy[3:])
+
+
+def test_joints_a_little_outside_stay_and_so_does_a_picture_of_another_size():
+    xy = clip()
+    xy[1, 5], xy[2, 5] = (-300, 300), (300, 1300)
+    seen = as_keypoints(xy)
+    assert without_far_outside(seen, SIZE) is seen
+    elsewhere = as_keypoints(xy + 4000)
+    assert without_far_outside(elsewhere, SIZE) is elsewhere
 
 
 def test_the_caller_keeps_his_arrays():

@@ -136,3 +136,22 @@ def test_records_of_different_lengths_are_refused(
     short = keypoints._replace(xy_px=keypoints.xy_px[:-1])
     with pytest.raises(ValueError, match="12 frames of motion but 11 of keypoints"):
         draw_overlay(motion, short, camera, tmp_path / "in.mp4", tmp_path / "out.mp4")
+
+
+@pytest.mark.parametrize("after", [0, 3])
+def test_a_clip_that_starts_late_is_drawn_at_its_frames_of_the_whole_video(
+    tmp_path: Path, camera: Camera, motion: Motion, keypoints: Keypoints, after: int
+) -> None:
+    late = keypoints._replace(first_frame=7)
+    whole = write_video(tmp_path / "in.mp4", 7 + FRAMES + after)
+    drawn, _ = pictures(draw_overlay(motion, late, camera, whole, tmp_path / "out.mp4"))
+    alone, _ = pictures(
+        draw_overlay(motion, keypoints, camera, write_video(tmp_path / "cut.mp4"), tmp_path / "b.mp4")
+    )
+    assert len(drawn) == 7 + FRAMES + after
+    touched = [(np.abs(picture.astype(int) - GREY) > 40).any() for picture in drawn]
+    assert touched == [False] * 7 + [True] * FRAMES + [False] * after
+    close = np.abs(drawn[7 : 7 + FRAMES].astype(int) - alone) <= 40  # compressed in other groups
+    assert close.mean() > 0.999
+    with pytest.raises(ValueError, match="from number 30 on; wanted one frame"):
+        draw_overlay(motion, keypoints._replace(first_frame=30), camera, whole, tmp_path / "c.mp4")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from lift2to3.commands.arguments import (
     Direction,
+    FileFormat,
     Folder,
     Format,
     KeypointsFile,
     MaybeCamera,
     MaybeFile,
     MotionFile,
+    Person,
     Rate,
     Track,
     as_format,
@@ -35,6 +37,9 @@ def feet(
     body_model: MaybeFile = None,
     weights: MaybeFile = None,
     lock: bool = False,
+    resample: bool = False,
+    person: Person = None,
+    format: FileFormat = None,
 ) -> None:
     """Refine a motion's ankles by 2D foot keypoints: writes body.npz, contacts.csv and feet.txt.
 
@@ -51,6 +56,9 @@ def feet(
         body_model: your SMPL, SMPL-H or SMPL-X file, for the exact proportions in another program's result.
         weights: a .safetensors file of your own instead of the shipped weights.
         lock: then also hold feet still while they stand, by inverse kinematics of the legs.
+        resample: bring a motion of another frame rate to the keypoints' instead of refusing it.
+        person: whose keypoints, where the file holds several people: the tracker's id, or a number.
+        format: what wrote the keypoints, where their file does not show it, as for lift.
     """
     from lift2to3.convert.foot_files import read_seen_body
     from lift2to3.formats.cameras.read import read_camera
@@ -62,9 +70,12 @@ def feet(
 
     prepare_folder(out, BODY_FILE, CONTACTS_FILE, TEXT_FILE)
     with gathered_warnings() as notes, progress("refining feet"):
-        observed = read_keypoints(keypoints, as_format(skeleton), fps)
         calibrated = read_camera(camera, direction) if camera else None
-        seen = read_seen_body(motion, observed, calibrated, track, body_model)
+        size = calibrated.size if calibrated else None
+        observed = read_keypoints(
+            keypoints, as_format(skeleton), fps, person=person, format=format, size=size
+        )
+        seen = read_seen_body(motion, observed, calibrated, track, body_model, resample)
         refiner = FootRefiner.from_pretrained(FOOT_WEIGHTS if weights is None else weights)
         refined = refiner.refine(seen.body, seen.keypoints, seen.camera, seen.views, seen.floor)
         report = foot_report(seen.body, refined)
@@ -72,6 +83,6 @@ def feet(
             refined = lock_feet(refined, report.contacts)
             report = foot_report(seen.body, refined, report.contacts)
     refined.save(out / BODY_FILE)
-    write_contacts(out / CONTACTS_FILE, report.contacts, refined.fps)
+    write_contacts(out / CONTACTS_FILE, report.contacts, refined.fps, refined.first_frame)
     print_report("lift2to3 feet", report.rows, notes, out / TEXT_FILE)
     print_written([out / name for name in (BODY_FILE, CONTACTS_FILE, TEXT_FILE)])

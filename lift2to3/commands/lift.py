@@ -10,10 +10,12 @@ from lift2to3.commands.arguments import (
     CameraFile,
     Count,
     Direction,
+    FileFormat,
     Folder,
     Format,
     KeypointsFile,
     MaybeCount,
+    Person,
     Rate,
     Weights,
     as_format,
@@ -60,11 +62,14 @@ def lift(
     refine: bool = False,
     force: bool = False,
     overlay: Annotated[Path | None, optional("VIDEO")] = None,
+    person: Person = None,
+    format: FileFormat = None,
 ) -> None:
     """Lift one person's 2D keypoints to absolute 3D motion: writes motion.npz, motion.png and report.html.
 
     Args:
-        keypoints: 2D keypoints in pixels: .npz, .npy, .json, or a folder of OpenPose json files.
+        keypoints: 2D keypoints: .npz, .npy, .json, .csv, .trc, .h5, .slp, or a folder with a file for each
+            frame, as OpenPose's.
         camera: the calibrated camera: .json or .npz with K, R, t, size, dist and direction, or one
             camera of a toml calibration, as Calib.toml:cam_01.
         out: folder for the results.
@@ -81,23 +86,36 @@ def lift(
             that slide less, for about 0.3 s per second of motion. Also writes body.npz.
         force: write a result that cannot be, such as a person of 4 m, all the same.
         overlay: the video that the keypoints are from: writes overlay.mp4, the same with the skeleton.
+        person: whom, where the file holds several people: the tracker's id or a number, several ids of one
+            person as 1,5; or all, who come into one world, with a folder each.
+        format: what wrote the keypoints, where their file does not show it: coco, mmpose, openpose,
+            alphapose, ultralytics, mediapipe, deeplabcut, sleap, lightningpose, movement or own.
     """
     from lift2to3.formats.cameras.read import read_camera
-    from lift2to3.formats.keypoints.read import read_keypoints
+    from lift2to3.formats.keypoints.read import read_keypoints, read_people
     from lift2to3.report.page import write_report
 
+    everybody = person == "all"
+    if everybody and overlay is not None:
+        raise ValueError("--overlay shows one person; wanted --person with an id, or no --overlay")
     with gathered_warnings() as notes:
-        observed = read_keypoints(keypoints, as_format(skeleton), fps)
         calibrated = read_camera(camera, direction)
+        given = (keypoints, as_format(skeleton), fps, format, calibrated.size)
+        people = read_people(*given) if everybody else {}
+        observed = next(iter(people.values())) if everybody else read_keypoints(*given, person)
+    how = {
+        "steps": steps, "samples": samples, "seed": seed, "feet": feet, "refine": refine, "force": force
+    }  # fmt: skip
+    if everybody:
+        from lift2to3.commands.lift_people import lift_people
+
+        return lift_people(people, calibrated, out, weights, keypoints.stem, notes, **how)
     if overlay is not None:
         from lift2to3.report.overlay import check_video
 
-        check_video(overlay, calibrated, len(observed.xy_px))
+        check_video(overlay, calibrated, len(observed.xy_px), observed.first_frame)
     prepare_folder(out, MOTION_FILE, BODY_FILE, PICTURE_FILE, PAGE_FILE, OVERLAY_FILE)
-    motion, written, _ = _lift_and_write(
-        observed, calibrated, out, weights, steps=steps, samples=samples, seed=seed, feet=feet, refine=refine,
-        force=force,
-    )  # fmt: skip
+    motion, written, _ = lift_and_write(observed, calibrated, out, weights, **how)
     write_report(motion, observed, calibrated, out / PAGE_FILE, keypoints.stem, notes)
     print_report("lift2to3", summary_rows(motion, observed, calibrated), [*notes, *motion.warnings])
     written.append(PAGE_FILE)
@@ -123,7 +141,7 @@ def demo(out: Folder = Path("lift2to3_demo"), weights: Weights = "small", seed: 
 
     prepare_folder(out, MOTION_FILE, BODY_FILE, PICTURE_FILE, PAGE_FILE, TEXT_FILE)
     observed, camera, truth = load_demo_clip()
-    motion, written, seconds = _lift_and_write(observed, camera, out, weights, seed=seed)
+    motion, written, seconds = lift_and_write(observed, camera, out, weights, seed=seed)
     measured = [("lifted in", f"{seconds:.1f} s, compilation included")]
     if truth is not None:
         measured += truth_rows(motion, truth)
@@ -133,7 +151,7 @@ def demo(out: Folder = Path("lift2to3_demo"), weights: Weights = "small", seed: 
     print_written([out / name for name in (*written, PAGE_FILE, TEXT_FILE)])
 
 
-def _lift_and_write(
+def lift_and_write(
     keypoints: Keypoints, camera: Camera, out: Path, weights: str, **how: int | bool | None
 ) -> tuple[Motion, list[str], float]:
     """The motion; what is in ``out`` of it (motion, body where it has one, picture); seconds of lifting."""

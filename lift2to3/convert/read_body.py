@@ -78,6 +78,7 @@ def read_body(
     track: str | int | None = None,
     fps: float | None = None,
     body_model: str | Path | None = None,
+    otherwise: float | None = None,
 ) -> SeenBody:
     """Read a posed body of any of the formats above.
 
@@ -88,6 +89,7 @@ def read_body(
         body_model: the SMPL, SMPL-H or SMPL-X file of the result's kind, for the person's own proportions
             and the exact place. Without, proportions are ordinary and the pelvis is the mean body's: limbs
             point where they should to a degree or two, the feet are off by some centimetres.
+        otherwise: frames per second where the file does not say it, or only assumes it.
 
     Raises:
         ValueError: no such format, nobody of that name, no rate, a body model of another kind, or a file
@@ -98,8 +100,10 @@ def read_body(
     result = _read(path, track)
     if isinstance(result, BodyMotion):
         body = result if fps is None else result._replace(fps=as_rate(fps, path))
-        return SeenBody(body, None, None, None, np.arange(len(body.valid)))
-    rate = result.fps if fps is None else fps
+        return SeenBody(body, None, None, None, body.first_frame + np.arange(len(body.valid)))
+    # GVHMR takes every video to be 30 fps: who knows better is believed
+    stated = result.fps if otherwise is None or array_names(path) else None
+    rate = next((rate for rate in (fps, stated, otherwise) if rate is not None), None)
     if rate is None:
         raise ValueError(f"{path}: the file does not say the video's rate; pass fps, e.g. fps=30")
     rate = as_rate(rate, path)
@@ -175,6 +179,7 @@ def _placed(result: SmplResult, rest: RestSkeleton, fps: float, path: Path) -> S
         rest_offsets=rest.rest_offsets,
         fps=fps,
         valid=np.isin(frames, times),
+        first_frame=int(frames[0]),
     )
     if camera is None:
         return SeenBody(body, None, None, result.K, frames, upright)

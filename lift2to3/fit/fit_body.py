@@ -134,7 +134,8 @@ def fit_body(
     )
     rotations = rotations_of(poses, mean)
     root, rotations, offsets = (part.astype(np.float32) for part in (poses.root, rotations, offsets))
-    return BodyMotion(root, rotations, offsets, motion.fps, frames_valid, motion_hash(motion))
+    whose, first = motion_hash(motion), motion.first_frame
+    return BodyMotion(root, rotations, offsets, motion.fps, frames_valid, whose, first)
 
 
 # --- what goes in

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from lift2to3.conventions import MODEL_FPS
 from lift2to3.geometry.cameras import Camera, View
 from lift2to3.geometry.rigs import Frame, unroll
-from lift2to3.keypoints import Keypoints
+from lift2to3.keypoints import Keypoints, without_far_outside
 from lift2to3.models.multiview import MultiViewConfig, frame_of
 from lift2to3.motion import Motion
 from lift2to3.observations import Observations, observe
@@ -80,7 +80,7 @@ def canonical_clip(keypoints: Keypoints, camera: Camera, config: MultiViewConfig
     Raises:
         ValueError: camera and keypoints that cannot belong together.
     """
-    observed, told = clean(observe(keypoints, camera))
+    observed, told = clean(observe(without_far_outside(keypoints, camera.size), camera))
     for text in told:
         warnings.warn(text, stacklevel=2)
     check_setup(camera, observed.n, observed.confidence)
@@ -139,7 +139,8 @@ def as_motion(
     )
     valid = np.repeat(supported(keypoints.confidence, keypoints.fps)[:, None], len(CANONICAL), axis=1)
     points[~valid] = np.nan
-    return Motion(points, CANONICAL, keypoints.fps, valid, spread.astype(np.float32))
+    spread = spread.astype(np.float32)
+    return Motion(points, CANONICAL, keypoints.fps, valid, spread, first_frame=keypoints.first_frame)
 
 
 def smoothed(values: Float[np.ndarray, "time *rest"]) -> Float[np.ndarray, "time *rest"]:

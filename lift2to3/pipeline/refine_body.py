@@ -231,4 +231,5 @@ def _as_body(solved: _State, seen: CanonicalClip, keypoints: Keypoints) -> BodyM
     rotations, root = rotations_of(poses, load_body_prior().mean_rotations.astype(float)), poses.root
     valid = supported(keypoints.confidence, keypoints.fps)
     root, rotations, bones = (x.astype(np.float32) for x in (root, rotations, solved.bones))
-    return BodyMotion(root, rotations, bones, keypoints.fps, valid)
+    first = keypoints.first_frame
+    return BodyMotion(root, rotations, bones, keypoints.fps, valid, first_frame=first)

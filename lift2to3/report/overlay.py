@@ -47,7 +47,8 @@ def draw_overlay(
         motion: metres, world, z up.
         keypoints: what was observed, pixels; as many frames as the motion.
         camera: the camera that took the video.
-        video_in: any file that OpenCV reads; one frame for each frame of the keypoints.
+        video_in: any file that OpenCV reads; one frame for each frame of the keypoints, or the whole video
+            that their first frame's number counts from: then pictures without keypoints stay as they are.
         video_out: an .mp4 (MPEG-4 Part 2), written whole or not at all; its folder must be there.
         progress: called with the frames done and their number.
 
@@ -63,7 +64,7 @@ def draw_overlay(
         raise ValueError(f"{video_out}: overlay files are written as .mp4; give a name that ends so")
     if video_out.exists() and video_out.samefile(video_in):
         raise ValueError(f"{video_out}: this is the video itself; choose another name for the overlay")
-    check_video(video_in, camera, frames)
+    first = check_video(video_in, camera, frames, keypoints.first_frame)
     lifted = camera.project(np.where(motion.valid[..., None], motion.joints_world, np.nan))
     partner = rows_of_keypoints(motion, keypoints.skeleton)
     bones = stick_bones(motion.joint_names)
@@ -72,16 +73,27 @@ def draw_overlay(
         fps = fps if math.isfinite(fps) and fps > 0 else keypoints.fps
         mp4 = cv2.VideoWriter(str(part), cv2.VideoWriter.fourcc(*"mp4v"), fps, camera.size)
         with _opened(mp4, f"{part}: OpenCV cannot write this video; is the folder writable?") as out:
-            for frame, picture in enumerate(_pictures(video, video_in, frames)):
-                _draw(picture, lifted[frame], keypoints.xy_px[frame], partner, bones)
+            for number, picture in enumerate(_pictures(video, video_in, first, frames)):
+                frame = number - first
+                if 0 <= frame < frames:
+                    _draw(picture, lifted[frame], keypoints.xy_px[frame], partner, bones)
                 out.write(picture)
-                if progress:
+                if progress and 0 <= frame < frames:
                     progress(frame + 1, frames)
     return video_out
 
 
-def check_video(path: str | Path, camera: Camera, frames: int) -> None:
+def check_video(path: str | Path, camera: Camera, frames: int, first_frame: int = 0) -> int:
     """See that this can be the video of a clip, without decoding it.
+
+    Args:
+        path: the video.
+        camera: whose size it must have.
+        frames: of the clip.
+        first_frame: the number of the clip's first frame, by which a longer video is the whole one.
+
+    Returns:
+        Which of the video's frames, counted from 0, is the clip's first.
 
     Raises:
         ValueError: it cannot be read, or its size or length are not the camera's and the clip's.
@@ -98,14 +110,21 @@ def check_video(path: str | Path, camera: Camera, frames: int) -> None:
             f"{path}: its pictures are {size[0]}×{size[1]} px, the camera's image {camera.size[0]}×"
             f"{camera.size[1]}; wanted the very video that the keypoints and the calibration are from"
         )
-    if counted > 0 and abs(counted - frames) > max(2, _CONTAINER_ERROR * frames):
+    tolerance = max(2, _CONTAINER_ERROR * frames)
+    if first_frame > 1 and counted > frames + min(tolerance, first_frame - 1):
+        if counted + tolerance < first_frame + frames:
+            raise ValueError(_wrong_length(path, f"about {counted:.0f}", frames, first_frame))
+        return first_frame
+    if counted > 0 and abs(counted - frames) > tolerance:
         raise ValueError(_wrong_length(path, f"about {counted:.0f}", frames))
+    return 0
 
 
-def _wrong_length(path: str | Path, found: str, wanted: int) -> str:
+def _wrong_length(path: str | Path, found: str, wanted: int, first: int = 0) -> str:
+    numbered = f" from number {first} on" if first else ""
     return (
-        f"{path}: {found} frames, the keypoints {wanted}; wanted one frame of video for each frame of "
-        "keypoints: cut both alike"
+        f"{path}: {found} frames, the keypoints {wanted}{numbered}; wanted one frame of video for each frame "
+        "of keypoints: cut both alike"
     )
 
 
@@ -127,16 +146,16 @@ def _reader(path: str | Path) -> AbstractContextManager[cv2.VideoCapture]:
     return _opened(cv2.VideoCapture(str(path)), otherwise)
 
 
-def _pictures(video: cv2.VideoCapture, path: str | Path, frames: int) -> Iterator[Picture]:
-    """The video's pictures; an error where they are not exactly so many."""
+def _pictures(video: cv2.VideoCapture, path: str | Path, first: int, frames: int) -> Iterator[Picture]:
+    """The video's pictures; an error where they are not exactly so many, or end before a whole video's do."""
     count = 0
     while (found := video.read())[0]:
         count += 1
-        if count > frames:
+        if count > frames and not first:
             raise ValueError(_wrong_length(path, f"more than {frames}", frames))
         yield found[1]
-    if count < frames:
-        raise ValueError(_wrong_length(path, str(count), frames))
+    if count < first + frames:
+        raise ValueError(_wrong_length(path, str(count), frames, first))
 
 
 def _draw(

@@ -49,12 +49,13 @@ def write_report(
     title: str = "Lifted motion",
     remarks: Sequence[str] = (),
     rows: Sequence[tuple[str, str]] = (),
+    others: Sequence[Motion] = (),
 ) -> Path:
     """Write `report_html` to a file, whole or not at all; its folder must be there.
 
     A double click opens it in any browser, without a network.
     """
-    page = report_html(motion, keypoints, camera, title, remarks, rows)
+    page = report_html(motion, keypoints, camera, title, remarks, rows, others)
     path = Path(path)
     with whole_file(path) as part:
         part.write_text(page, encoding="utf-8")
@@ -68,6 +69,7 @@ def report_html(
     title: str = "Lifted motion",
     remarks: Sequence[str] = (),
     rows: Sequence[tuple[str, str]] = (),
+    others: Sequence[Motion] = (),
 ) -> str:
     """The report page of a motion: one HTML document that needs nothing else.
 
@@ -79,6 +81,7 @@ def report_html(
         title: the page's heading.
         remarks: what else to warn of, beside what `summarise` finds.
         rows: further facts, such as errors to a known truth: a name and a value each.
+        others: who else is in this world; they move beside the motion in the view in space.
 
     Raises:
         ValueError: records that do not belong together, or a motion without frames, pelvis or head.
@@ -111,6 +114,7 @@ def report_html(
         "frames": len(joints),
         "path_m": summary.path_m,
         **_scene(motion, camera),
+        "others": _others(motion, others),
         **_charts(motion, foot_contacts(motion)),
         "bones": lengths,
     }
@@ -133,8 +137,7 @@ def template() -> str:
 def _scene(motion: Motion, camera: Camera | None) -> dict[str, Any]:
     """Joints, camera and colours by side: what the view in space needs."""
     joints = motion.joints_world
-    flat = joints[np.all(np.isfinite(joints), axis=-1)]
-    middle = np.median(flat, axis=0) if len(flat) else np.zeros(3)
+    middle = _middle(motion)
     near = np.linalg.norm(joints - middle, axis=-1, keepdims=True) < _FARTHEST_M
     return {
         "names": motion.joint_names,
@@ -144,6 +147,27 @@ def _scene(motion: Motion, camera: Camera | None) -> dict[str, Any]:
         "spread": _pack(motion.spread, 0.001),
         "camera": None if camera is None else _frustum(camera),
     }
+
+
+def _middle(motion: Motion) -> Float[np.ndarray, "3"]:
+    flat = motion.joints_world[np.all(np.isfinite(motion.joints_world), axis=-1)]
+    return np.median(flat, axis=0) if len(flat) else np.zeros(3)
+
+
+def _others(motion: Motion, others: Sequence[Motion]) -> list[dict[str, Any]]:
+    """Other people's joints in the motion's frames, about its middle, as `_scene` packs its own."""
+    middle = _middle(motion)
+    packed = []
+    for other in others:
+        joints = np.where(other.valid[..., None], other.joints_world, np.nan)
+        within = np.full(motion.joints_world.shape, np.nan)
+        first = other.first_frame - motion.first_frame
+        theirs = slice(max(-first, 0), max(len(within) - first, 0))
+        ours = slice(max(first, 0), max(first, 0) + len(joints[theirs]))
+        within[ours] = joints[theirs]
+        near = np.linalg.norm(within - middle, axis=-1, keepdims=True) < _FARTHEST_M
+        packed.append(_pack(np.where(near, within - middle, np.nan), 0.001))
+    return packed
 
 
 def _frustum(camera: Camera) -> dict[str, Any]:

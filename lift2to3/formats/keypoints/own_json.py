@@ -1,6 +1,7 @@
 """Our own json, which `Keypoints.save` writes.
 
-``{"skeleton": …, "fps": …, "keypoints": [[[x, y, confidence], …], …]}``, null for a missing joint or frame.
+``{"skeleton": …, "fps": …, "keypoints": [[[x, y, confidence], …], …]}``, null for a missing joint or frame;
+``first_frame`` where its first frame is not the video's.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lift2to3.formats.keypoints.found import Found, stated_rate
+from lift2to3.formats.keypoints.found import Found, stated_first_frame, stated_rate
 
 
 def recognises(table: Any) -> bool:
@@ -40,7 +41,8 @@ def read(table: Any, path: Path) -> Found:
     if not isinstance(skeleton, str | None):
         raise ValueError(f"{path}: skeleton is {skeleton!r}; wanted a format's name")
     points = np.array(rows, dtype=np.float64).reshape(len(frames), joints, 3)
-    return Found(points, skeleton, stated_rate(path, table.get("fps")))
+    first = stated_first_frame(path, table.get("first_frame"))
+    return Found(points, skeleton, stated_rate(path, table.get("fps")), first)
 
 
 def _point(path: Path, frame: int, joint: int, point: Any) -> tuple[float, float, float]:

@@ -42,16 +42,24 @@ def write_c3d(path: str | Path, motion: Motion, up: UpAxis = "z") -> Path:
     first_data_block = 2 + len(parameters) // _BLOCK
     parameters = _parameter_section(motion, up, first_data_block)
     with whole_file(path) as part, part.open("wb") as file:
-        count = min(len(points), _MOST_FRAMES)
-        header = 2, 0x50, points.shape[1], 0, 1, count, 0, -1.0, first_data_block, 0, motion.fps
+        first, last = (min(number, _MOST_FRAMES) for number in _numbers(motion))
+        header = 2, 0x50, points.shape[1], 0, first, last, 0, -1.0, first_data_block, 0, motion.fps
         file.write(struct.pack("<BBHHHHHfHHf", *header).ljust(_BLOCK, b"\0"))
         file.write(parameters)
         file.write(data.data)  # no padding: readers of long clips take every frame up to the file's end
     return Path(path)
 
 
+def _numbers(motion: Motion) -> tuple[int, int]:
+    """Of the first and the last frame, counted from 1; from 1 on where the header cannot hold the first."""
+    count, first = len(motion.joints_world), motion.first_frame + 1
+    first = first if first + count <= _MOST_FRAMES else 1
+    return first, first + count - 1
+
+
 def _parameter_section(motion: Motion, up: UpAxis, data_block: int) -> bytes:
-    count, names = len(motion.joints_world), motion.joint_names
+    count, (first, last) = len(motion.joints_world), _numbers(motion)
+    names = motion.joint_names
     point = {
         "USED": np.array(len(names), "<i2"),
         "FRAMES": np.array(min(count, _MOST_FRAMES), "<u2").view("<i2"),
@@ -65,8 +73,8 @@ def _parameter_section(motion: Motion, up: UpAxis, data_block: int) -> bytes:
         "DESCRIPTIONS": names,
     }
     trial = {
-        "ACTUAL_START_FIELD": np.array([1, 0], "<i2"),
-        "ACTUAL_END_FIELD": np.array([count % 65536, count // 65536], "<u2").view("<i2"),
+        "ACTUAL_START_FIELD": np.array([first % 65536, first // 65536], "<u2").view("<i2"),
+        "ACTUAL_END_FIELD": np.array([last % 65536, last // 65536], "<u2").view("<i2"),
         "CAMERA_RATE": np.array(motion.fps, "<f4"),
     }
     analog = {"USED": np.array(0, "<i2"), "RATE": np.array(0.0, "<f4")}

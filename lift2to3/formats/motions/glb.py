@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,22 +74,50 @@ def write_glb(path: str | Path, body: BodyMotion, mesh: SkinnedMesh | None = Non
     Raises:
         ValueError: a body that cannot be written (see `check_body`), or a mesh that cannot.
     """
-    written = body_in_file(body, "y")
-    if mesh is None:
-        mesh = figure_mesh(np.asarray(body.rest_offsets, float))
-    _check_mesh(mesh)
+    return _write(Path(path), {"figure": body}, mesh)
+
+
+def write_people_glb(path: str | Path, people: Mapping[str, BodyMotion]) -> Path:
+    """Write several people into one scene and one animation, in time by the numbers of their first frames.
+
+    Raises:
+        ValueError: nobody, or a body that cannot be written (see `check_body`).
+    """
+    if not people:
+        raise ValueError("glb: nobody to write; wanted one body or more")
+    return _write(Path(path), people, None)
+
+
+def _write(path: Path, people: Mapping[str, BodyMotion], mesh: SkinnedMesh | None) -> Path:
     buffer = _Buffer()
-    nodes = _joint_nodes(body)
-    nodes.append({"name": "figure", "mesh": 0, "skin": 0})
+    nodes: list[dict[str, Any]] = []
+    scene, meshes, skins, samplers, channels, extras = [], [], [], [], [], []
+    first = min(body.first_frame for body in people.values())
+    for name, body in people.items():
+        written = body_in_file(body, "y")
+        skin_mesh = figure_mesh(np.asarray(body.rest_offsets, float)) if mesh is None else mesh
+        _check_mesh(skin_mesh)
+        pelvis = len(nodes)
+        nodes += _joint_nodes(body, pelvis)
+        rest_root = nodes[pelvis]["translation"]
+        scene += [pelvis, len(nodes)]
+        nodes.append({"name": name, "mesh": len(meshes), "skin": len(skins)})
+        meshes.append(_mesh(skin_mesh, rest_root, buffer))
+        skins.append(_skin(body, rest_root, pelvis, buffer))
+        moves = _animation(written, body, pelvis, body.first_frame - first, len(samplers), buffer)
+        samplers += moves["samplers"]
+        channels += moves["channels"]
+        extras.append(moves["extras"])
+    animation = {"name": "motion", "samplers": samplers, "channels": channels}
     gltf = {
         "asset": {"version": "2.0", "generator": "lift2to3"},
         "scene": 0,
-        "scenes": [{"nodes": [0, len(nodes) - 1]}],
+        "scenes": [{"nodes": scene}],
         "nodes": nodes,
-        "meshes": [_mesh(mesh, nodes[0]["translation"], buffer)],
+        "meshes": meshes,
         "materials": [_MATERIAL],
-        "skins": [_skin(body, nodes[0]["translation"], buffer)],
-        "animations": [_animation(written, body, buffer)],
+        "skins": skins,
+        "animations": [animation | {"extras": extras[0] if len(extras) == 1 else {"people": extras}}],
         "accessors": buffer.accessors,
         "bufferViews": buffer.views,
         "buffers": [{"byteLength": len(buffer.data)}],
@@ -104,13 +133,13 @@ def write_glb(path: str | Path, body: BodyMotion, mesh: SkinnedMesh | None = Non
     return Path(path)
 
 
-def _joint_nodes(body: BodyMotion) -> list[dict[str, Any]]:
-    """The joints at rest, the lowest one on the floor; the numbers of the nodes are our rows."""
+def _joint_nodes(body: BodyMotion, pelvis: int) -> list[dict[str, Any]]:
+    """The joints at rest, the lowest one on the floor; nodes are numbered as our rows, after the pelvis's."""
     offsets = np.asarray(body.rest_offsets, float)
     nodes: list[dict[str, Any]] = []
     for row, name in enumerate(BODY_JOINTS):
         below = np.flatnonzero(PARENTS == row).tolist()
-        children = [r for r in below if r < len(BODY_JOINTS)]
+        children = [pelvis + r for r in below if r < len(BODY_JOINTS)]
         riders = {CANONICAL[r]: offsets[r].tolist() for r in below if r >= len(BODY_JOINTS)}
         node: dict[str, Any] = {"name": name, "translation": offsets[row].tolist()}
         node |= {"children": children} if children else {}
@@ -149,19 +178,22 @@ def _mesh(mesh: SkinnedMesh, rest_root: list[float], buffer: _Buffer) -> dict[st
     return {"name": "figure", "primitives": [{"attributes": attributes, "indices": indices, "material": 0}]}
 
 
-def _skin(body: BodyMotion, rest_root: list[float], buffer: _Buffer) -> dict[str, Any]:
+def _skin(body: BodyMotion, rest_root: list[float], pelvis: int, buffer: _Buffer) -> dict[str, Any]:
     inverse = np.tile(np.eye(4, dtype="<f4"), (len(BODY_JOINTS), 1, 1))
     # matrices are stored by columns: the translation is the last row here
     inverse[:, 3, :3] = -(rest_positions(np.asarray(body.rest_offsets, float)) + rest_root)
     return {
-        "skeleton": 0,
-        "joints": list(range(len(BODY_JOINTS))),
+        "skeleton": pelvis,
+        "joints": list(range(pelvis, pelvis + len(BODY_JOINTS))),
         "inverseBindMatrices": buffer.add(inverse, "MAT4"),
     }
 
 
-def _animation(written: FileBody, body: BodyMotion, buffer: _Buffer) -> dict[str, Any]:
-    times = (np.arange(len(written.rotations)) / float(body.fps)).astype("<f4")
+def _animation(
+    written: FileBody, body: BodyMotion, pelvis: int, late: int, sampler: int, buffer: _Buffer
+) -> dict[str, Any]:
+    """Samplers and channels of a body that comes in so many frames late."""
+    times = ((late + np.arange(len(written.rotations))) / float(body.fps)).astype("<f4")
     if (np.diff(times) <= 0).any():
         raise ValueError(
             f"glb: {len(times)} frames at {body.fps:g} fps cannot be told apart in glTF's single-precision "
@@ -172,10 +204,9 @@ def _animation(written: FileBody, body: BodyMotion, buffer: _Buffer) -> dict[str
     for row, xyzw in enumerate(quaternions_xyzw(written.rotations).astype("<f4").swapaxes(0, 1)):
         outputs.append(("rotation", row, buffer.add(np.ascontiguousarray(xyzw), "VEC4")))
     return {
-        "name": "motion",
         "samplers": [{"input": at, "output": output, "interpolation": "LINEAR"} for _, _, output in outputs],
         "channels": [
-            {"sampler": number, "target": {"node": node, "path": path}}
+            {"sampler": sampler + number, "target": {"node": pelvis + node, "path": path}}
             for number, (path, node, _) in enumerate(outputs)
         ],
         "extras": {"fps": float(body.fps), "valid_runs": runs_of_true(np.asarray(body.valid, bool)).tolist()},

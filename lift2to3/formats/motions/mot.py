@@ -141,7 +141,7 @@ def write_mot(path: str | Path, body: BodyMotion) -> Path:
         ValueError: a body that cannot be written; see `check_body`.
     """
     angles = joint_angles(body)
-    table = np.column_stack([np.arange(len(angles.values)) / body.fps, angles.values])
+    table = np.column_stack([(body.first_frame + np.arange(len(angles.values))) / body.fps, angles.values])
     with whole_text(path) as file:
         file.write(f"Coordinates\nversion=1\nnRows={len(table)}\nnColumns={table.shape[1]}\ninDegrees=yes\n")
         file.write("endheader\ntime\t" + "\t".join(angles.names) + "\n")

@@ -1,9 +1,10 @@
 """Points as csv and json: the world as ours is, metres, z up, floor z = 0.
 
-csv: a row a frame; ``time_s``, then ``pelvis_x_m``, ``pelvis_y_m``, ``pelvis_z_m`` and so on. A missing
-point's cells are empty.
-json: one object with ``fps``, ``frame`` (in words), ``joint_names``, ``joints`` (time, joints, 3) with
-null for a missing point, and ``spread_m`` (time, joints) with null where unknown.
+csv: a row a frame; ``time_s`` in its video, then ``pelvis_x_m``, ``pelvis_y_m``, ``pelvis_z_m`` and so on. A
+missing point's cells are empty.
+json: one object with ``fps``, ``first_frame`` where it is not 0, ``frame`` (in words), ``joint_names``,
+``joints`` (time, joints, 3) with null for a missing point, and ``spread_m`` (time, joints) with null where
+unknown.
 """
 
 from __future__ import annotations
@@ -33,16 +34,21 @@ def write_csv(path: str | Path, motion: Motion) -> Path:
     """
     points = visible_points(motion, "z", 1.0).reshape(len(motion.joints_world), -1)
     headings = [f"{name}_{axis}_m" for name in motion.joint_names for axis in "xyz"]
-    return _write_csv(Path(path), headings, points, "%.6f", motion.fps)
+    return _write_csv(Path(path), headings, points, "%.6f", motion.times_s)
 
 
-def write_contacts(path: str | Path, contacts: Bool[np.ndarray, "time 4"], fps: float) -> Path:
+def write_contacts(
+    path: str | Path, contacts: Bool[np.ndarray, "time 4"], fps: float, first_frame: int = 0
+) -> Path:
     """Write ground contacts as csv: ``time_s``, then 1 or 0 for each of `CONTACT_POINTS`."""
-    return _write_csv(Path(path), CONTACT_POINTS, contacts, "%d", fps)
+    times_s = (first_frame + np.arange(len(contacts))) / fps
+    return _write_csv(Path(path), CONTACT_POINTS, contacts, "%d", times_s)
 
 
-def _write_csv(path: Path, headings: Sequence[str], values: np.ndarray, form: str, fps: float) -> Path:
-    table = np.column_stack([np.arange(len(values)) / fps, values])
+def _write_csv(
+    path: Path, headings: Sequence[str], values: np.ndarray, form: str, times_s: np.ndarray
+) -> Path:
+    table = np.column_stack([times_s, values])
     with whole_text(path) as file:
         file.write(",".join(["time_s", *headings]) + "\n")
         write_rows(file, table, ["%.9f"] + [form] * values.shape[1], ",", missing="")
@@ -57,6 +63,7 @@ def write_json(path: str | Path, motion: Motion) -> Path:
     """
     points = visible_points(motion, "z", 1.0).reshape(len(motion.joints_world), -1)
     head = {"fps": float(motion.fps), "frame": _FRAME, "joint_names": list(motion.joint_names)}
+    head |= {"first_frame": motion.first_frame} if motion.first_frame else {}
     with whole_text(path) as file:
         file.write(json.dumps(head)[:-1])
         _write_array(file, "joints", points, "[%.6f,%.6f,%.6f]")

@@ -31,11 +31,11 @@ def write_trc(path: str | Path, motion: Motion, up: UpAxis = "y", unit: Unit = "
     path = Path(path)
     points = visible_points(motion, up, METRES[unit]).reshape(len(motion.joints_world), -1)
     count, rate = len(points), f"{motion.fps:.12g}"
-    names = motion.joint_names
-    values = (rate, rate, str(count), str(len(names)), unit, rate, "1", str(count))
+    names, first = motion.joint_names, str(motion.first_frame + 1)
+    values = (rate, rate, str(count), str(len(names)), unit, rate, first, str(count))
     axes = [f"{axis}{number}" for number in range(1, len(names) + 1) for axis in "XYZ"]
-    frame = np.arange(count)
-    table = np.concatenate([frame[:, None] + 1, (frame / motion.fps)[:, None], points], axis=1)
+    number = motion.first_frame + 1 + np.arange(count)
+    table = np.column_stack([number, motion.times_s, points])
     with whole_text(path) as file:
         file.write(f"PathFileType\t4\t(X/Y/Z)\t{path.name.encode('ascii', 'replace').decode()}\n")
         file.write("\t".join(_HEADINGS) + "\n" + "\t".join(values) + "\n")

@@ -28,13 +28,15 @@ async function unpackAll() {
   for (const [name, part] of Object.entries(clip)) {
     if (part && part.data !== undefined) clip[name] = await unpack(part);
   }
-  const { world, middle } = clip;  // stored round the middle
-  for (let i = 0; i < world.values.length; i++) world.values[i] += middle[i % 3];
+  clip.others = await Promise.all((clip.others ?? []).map(unpack));
+  for (const { values } of [clip.world, ...clip.others]) {  // stored round the middle
+    for (let i = 0; i < values.length; i++) values[i] += clip.middle[i % 3];
+  }
 }
 
-const point3 = (frame, joint) => {
+const point3 = (frame, joint, world = clip.world) => {
   const start = (frame * clip.names.length + joint) * 3;
-  return clip.world.values.subarray(start, start + 3);
+  return world.values.subarray(start, start + 3);
 };
 const point2 = (part, frame, joint) => {
   const start = frame * part.channels + joint * 2;

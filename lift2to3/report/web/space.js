@@ -24,6 +24,12 @@ function measureScene() {
     space.path.push({ frame, point: [point[0], point[1], 0], joined: last !== null });
     last = point;
   }
+  for (const world of clip.others) {
+    for (let frame = 0; frame < clip.frames; frame++) {
+      const point = point3(frame, pelvis, world);
+      if (known(point)) include(point[0], point[1]);
+    }
+  }
   if (!space.path.length) include(...clip.middle);
   const middle = [(low[0] + high[0]) / 2, (low[1] + high[1]) / 2];
   space.size = Math.max(1.6, Math.hypot(high[0] - low[0], high[1] - low[1]));
@@ -230,11 +236,11 @@ function drawFrustum(context, camera, height) {
   });
 }
 
-function drawBody(context, camera, frame) {
+function drawBody(context, camera, frame, world = clip.world) {
   const shadow = [], sticks = [];
   const top = clip.names.indexOf("head_top"), base = clip.names.indexOf("head");
   for (const [a, b, side] of clip.sticks) {
-    const [from, to] = [point3(frame, a), point3(frame, b)];
+    const [from, to] = [point3(frame, a, world), point3(frame, b, world)];
     if (!known(from) || !known(to)) continue;
     shadow.push(camera.segment([from[0], from[1], 0], [to[0], to[1], 0]));
     const ends = b === top ? null : camera.segment(from, to);  // the head is a ball
@@ -243,8 +249,8 @@ function drawBody(context, camera, frame) {
   for (const ends of shadow) {
     if (ends) stroke(context, ends, ink.ink, Math.max(2, (0.05 * camera.focal) / ends[0][2]), 0.1);
   }
-  if (space.uncertain) drawSpread(context, camera, frame);
-  const head = top < 0 ? null : [point3(frame, base), point3(frame, top)];
+  if (space.uncertain && world === clip.world) drawSpread(context, camera, frame);
+  const head = top < 0 ? null : [point3(frame, base, world), point3(frame, top, world)];
   if (head && head.every(known)) {
     const centre = camera.project([0, 1, 2].map((axis) => (head[0][axis] + head[1][axis]) / 2));
     const radius = Math.hypot(...subtract(...head)) / 2;
@@ -279,7 +285,7 @@ function drawSpace(frame) {
   drawPath(context, camera, frame);
   drawFootprints(context, camera, frame);
   drawFrustum(context, camera, height);
-  drawBody(context, camera, frame);
+  for (const world of [...clip.others, clip.world]) drawBody(context, camera, frame, world);
 }
 
 function turnByHand() {
