@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lift2to3.commands.arguments import (
-    Direction,
+    AS_IT_SAYS,
+    CameraOptions,
     Folder,
     Format,
     KeypointsFile,
@@ -30,7 +31,7 @@ def feet(
     camera: MaybeCamera = None,
     skeleton: Format = None,
     fps: Rate = None,
-    direction: Direction = None,
+    reading: CameraOptions = AS_IT_SAYS,
     track: Track = None,
     body_model: MaybeFile = None,
     weights: MaybeFile = None,
@@ -46,14 +47,13 @@ def feet(
         camera: the calibrated camera, as for lift. May be left out where the motion's file has one.
         skeleton: the keypoints' format where the file does not state it, such as halpe26 or body25.
         fps: frames per second of the clip where the keypoints' file does not state it.
-        direction: what R and t do, where the camera file does not state it.
+        reading: how to read the camera's file where it does not say everything itself.
         track: whom, where the motion's file holds several people; by default who is seen longest.
         body_model: your SMPL, SMPL-H or SMPL-X file, for the exact proportions in another program's result.
         weights: a .safetensors file of your own instead of the shipped weights.
         lock: then also hold feet still while they stand, by inverse kinematics of the legs.
     """
     from lift2to3.convert.foot_files import read_seen_body
-    from lift2to3.formats.cameras.read import read_camera
     from lift2to3.formats.keypoints.read import read_keypoints
     from lift2to3.formats.motions.tables import write_contacts
     from lift2to3.pipeline.lock_feet import lock_feet
@@ -63,7 +63,7 @@ def feet(
     prepare_folder(out, BODY_FILE, CONTACTS_FILE, TEXT_FILE)
     with gathered_warnings() as notes, progress("refining feet"):
         observed = read_keypoints(keypoints, as_format(skeleton), fps)
-        calibrated = read_camera(camera, direction) if camera else None
+        calibrated = reading.read(camera) if camera else None
         seen = read_seen_body(motion, observed, calibrated, track, body_model)
         refiner = FootRefiner.from_pretrained(FOOT_WEIGHTS if weights is None else weights)
         refined = refiner.refine(seen.body, seen.keypoints, seen.camera, seen.views, seen.floor)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 from lift2to3.commands.arguments import (
+    AS_IT_SAYS,
     CameraFile,
+    CameraOptions,
     Count,
-    Direction,
     Folder,
     Format,
     KeypointsFile,
@@ -51,7 +52,7 @@ def lift(
     out: Folder,
     skeleton: Format = None,
     fps: Rate = None,
-    direction: Direction = None,
+    reading: CameraOptions = AS_IT_SAYS,
     weights: Weights = "small",
     steps: MaybeCount = None,
     samples: Count = 1,
@@ -65,13 +66,13 @@ def lift(
 
     Args:
         keypoints: 2D keypoints in pixels: .npz, .npy, .json, or a folder of OpenPose json files.
-        camera: the calibrated camera: .json or .npz with K, R, t, size, dist and direction, or one
-            camera of a toml calibration, as Calib.toml:cam_01.
+        camera: the calibrated camera: our json or npz, or the calibration of another program (see
+            docs/formats.md); of several in a file one, as Calib.toml:cam_01.
         out: folder for the results.
         skeleton: the keypoints' format where the file does not state it, such as coco17, body25 or
             halpe26; or a table of your own, as mine.json.
         fps: frames per second of the clip where the file does not state it.
-        direction: what R and t do, where the camera file does not state it.
+        reading: how to read the camera's file where it does not say everything itself.
         weights: shipped weights (small, or the direct regressor), or a .safetensors file of your own.
         steps: denoising steps; one by default, more make the motion a little smoother.
         samples: how many motions to imagine; the result is their mean.
@@ -82,13 +83,12 @@ def lift(
         force: write a result that cannot be, such as a person of 4 m, all the same.
         overlay: the video that the keypoints are from: writes overlay.mp4, the same with the skeleton.
     """
-    from lift2to3.formats.cameras.read import read_camera
     from lift2to3.formats.keypoints.read import read_keypoints
     from lift2to3.report.page import write_report
 
     with gathered_warnings() as notes:
         observed = read_keypoints(keypoints, as_format(skeleton), fps)
-        calibrated = read_camera(camera, direction)
+        calibrated = reading.read(camera)
     if overlay is not None:
         from lift2to3.report.overlay import check_video
 
