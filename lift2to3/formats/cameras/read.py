@@ -211,8 +211,10 @@ def _read(path: Path) -> list[FoundCamera]:
             if not found:
                 break
             return found
+    keys = ", ".join(map(str, list(table)[:_SHOWN])) if isinstance(table, dict) else type(table).__name__
     raise ValueError(
-        f"{path}: no camera in it; wanted tables with K, R, t and size, or another program's calibration"
+        f"{path}: no camera in it (found {keys or 'nothing'}); wanted K, R, t and size, or another program's "
+        "calibration"
     )
 
 
