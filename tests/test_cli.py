@@ -253,7 +253,7 @@ def test_user_errors_are_one_line(
         ((keypoints, "--camera", camera, "--fps", "25"), "states 30 frames per second, the argument 25"),
         ((keypoints, "--camera", camera, "--skeleton", "coco18"), "unknown skeleton 'coco18'; known: "),
         ((camera, "--camera", camera), "no keypoints in it"),
-        ((keypoints, "--camera", keypoints), "camera: no K, R, t, size"),
+        ((keypoints, "--camera", keypoints), "no camera in it (found"),
         (
             (keypoints, "--camera", camera, "--direction", "camera_to_world"),
             "states direction world_to_camera",

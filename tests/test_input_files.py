@@ -368,8 +368,7 @@ def test_toml_calibration(tmp_path: Path, camera: Camera) -> None:
     with pytest.raises(ValueError, match="no camera 'cam_09'; found cam_01, cam 02"):
         read_camera(f"{path}:cam_09")
     path.write_text(TOML.replace("false", "true"))
-    with pytest.raises(ValueError, match="fisheye"):
-        read_camera(path)
+    assert read_camera(path).fisheye
     path.write_text(TOML.replace("rotation", "rotations"))
     with pytest.raises(ValueError, match="camera cam_01: no rotation; wanted .*found size, matrix"):
         read_camera(path)
@@ -414,8 +413,8 @@ def test_camera_errors_say_what_was_found(tmp_path: Path, camera: Camera) -> Non
         with pytest.raises(ValueError, match=message):
             read_camera(tmp_path / "a.json")
     (tmp_path / "a.toml").write_text("[cam")
-    (tmp_path / "a.yaml").write_text("K: 1")
-    for name, message in (("a.toml", "not readable toml"), ("a.yaml", r"\.yaml is not a camera format")):
+    (tmp_path / "a.yaml").write_text("a: 1")
+    for name, message in (("a.toml", "not readable toml"), ("a.yaml", "no camera in it")):
         with pytest.raises(ValueError, match=message):
             read_camera(tmp_path / name)
     for name in ("no.json", "no.npz", "no.toml", "no"):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import tyro
 
 from lift2to3.commands.arguments import (
-    Direction,
+    AS_IT_SAYS,
+    CameraOptions,
     Format,
     MaybeCamera,
     MaybeFile,
@@ -41,7 +42,7 @@ def evaluate(
     resample: bool = False,
     missing: Literal["error", "skip"] = "error",
     camera: MaybeCamera = None,
-    direction: Direction = None,
+    reading: CameraOptions = AS_IT_SAYS,
     key: Annotated[str | None, optional("KEY")] = None,
     truth_key: Annotated[str | None, optional("KEY")] = None,
     track: Track = None,
@@ -64,9 +65,9 @@ def evaluate(
         missing: what to do where a clip of TRUTH has no prediction.
         camera: the calibrated camera in TRUTH's world, to put there the result of a program that has a world
             of its own (GVHMR, WHAM, TRAM, PHALP).
-        direction: what R and t do, where the camera file does not state it.
         key: which array of PRED's npz, where several could be joints.
         truth_key: which of TRUTH's.
+        reading: how to read the camera's file where it does not say everything itself.
         track: whom, where PRED holds several people; by default who is seen longest.
         body_model: the SMPL-family file of PRED, for the exact proportions in another program's result.
         truth_body_model: of TRUTH.
@@ -74,7 +75,6 @@ def evaluate(
     """
     from lift2to3.compare.files import compare_files, write_comparison
     from lift2to3.compare.read import Reading
-    from lift2to3.formats.cameras.read import read_camera
 
     if out is not None:
         prepare_folder(out.parent, out.name)
@@ -87,7 +87,7 @@ def evaluate(
             joints=as_format(joints),
             resample=resample,
             missing=missing,
-            camera=read_camera(camera, direction) if camera else None,
+            camera=reading.read(camera) if camera else None,
             progress=advance,
         )
     _print_comparison(comparison, notes)

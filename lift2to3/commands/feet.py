@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lift2to3.commands.arguments import (
-    Direction,
+    AS_IT_SAYS,
+    CameraOptions,
     FileFormat,
     Folder,
     Format,
@@ -32,7 +33,7 @@ def feet(
     camera: MaybeCamera = None,
     skeleton: Format = None,
     fps: Rate = None,
-    direction: Direction = None,
+    reading: CameraOptions = AS_IT_SAYS,
     track: Track = None,
     body_model: MaybeFile = None,
     weights: MaybeFile = None,
@@ -51,7 +52,7 @@ def feet(
         camera: the calibrated camera, as for lift. May be left out where the motion's file has one.
         skeleton: the keypoints' format where the file does not state it, such as halpe26 or body25.
         fps: frames per second of the clip where the keypoints' file does not state it.
-        direction: what R and t do, where the camera file does not state it.
+        reading: how to read the camera's file where it does not say everything itself.
         track: whom, where the motion's file holds several people; by default who is seen longest.
         body_model: your SMPL, SMPL-H or SMPL-X file, for the exact proportions in another program's result.
         weights: a .safetensors file of your own instead of the shipped weights.
@@ -61,7 +62,6 @@ def feet(
         format: what wrote the keypoints, where their file does not show it, as for lift.
     """
     from lift2to3.convert.foot_files import read_seen_body
-    from lift2to3.formats.cameras.read import read_camera
     from lift2to3.formats.keypoints.read import read_keypoints
     from lift2to3.formats.motions.tables import write_contacts
     from lift2to3.pipeline.lock_feet import lock_feet
@@ -70,7 +70,7 @@ def feet(
 
     prepare_folder(out, BODY_FILE, CONTACTS_FILE, TEXT_FILE)
     with gathered_warnings() as notes, progress("refining feet"):
-        calibrated = read_camera(camera, direction) if camera else None
+        calibrated = reading.read(camera) if camera else None
         size = calibrated.size if calibrated else None
         observed = read_keypoints(
             keypoints, as_format(skeleton), fps, person=person, format=format, size=size

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 from lift2to3.commands.arguments import (
+    AS_IT_SAYS,
     CameraFile,
+    CameraOptions,
     Count,
-    Direction,
     FileFormat,
     Folder,
     Format,
@@ -53,7 +54,7 @@ def lift(
     out: Folder,
     skeleton: Format = None,
     fps: Rate = None,
-    direction: Direction = None,
+    reading: CameraOptions = AS_IT_SAYS,
     weights: Weights = "small",
     steps: MaybeCount = None,
     samples: Count = 1,
@@ -68,15 +69,15 @@ def lift(
     """Lift one person's 2D keypoints to absolute 3D motion: writes motion.npz, motion.png and report.html.
 
     Args:
-        keypoints: 2D keypoints: .npz, .npy, .json, .csv, .trc, .h5, .slp, or a folder with a file for each
-            frame, as OpenPose's.
-        camera: the calibrated camera: .json or .npz with K, R, t, size, dist and direction, or one
-            camera of a toml calibration, as Calib.toml:cam_01.
+        keypoints: 2D keypoints in pixels: .npz, .npy, .json, .csv, .trc, .h5, .slp, or a folder with a file
+            for each frame, as OpenPose's.
+        camera: the calibrated camera: our json or npz, or the calibration of another program (see
+            docs/formats.md); of several in a file one, as Calib.toml:cam_01.
         out: folder for the results.
         skeleton: the keypoints' format where the file does not state it, such as coco17, body25 or
             halpe26; or a table of your own, as mine.json.
         fps: frames per second of the clip where the file does not state it.
-        direction: what R and t do, where the camera file does not state it.
+        reading: how to read the camera's file where it does not say everything itself.
         weights: shipped weights (small, or the direct regressor), or a .safetensors file of your own.
         steps: denoising steps; one by default, more make the motion a little smoother.
         samples: how many motions to imagine; the result is their mean.
@@ -91,7 +92,6 @@ def lift(
         format: what wrote the keypoints, where their file does not show it: coco, mmpose, openpose,
             alphapose, ultralytics, mediapipe, deeplabcut, sleap, lightningpose, movement or own.
     """
-    from lift2to3.formats.cameras.read import read_camera
     from lift2to3.formats.keypoints.read import read_keypoints, read_people
     from lift2to3.report.page import write_report
 
@@ -99,7 +99,7 @@ def lift(
     if everybody and overlay is not None:
         raise ValueError("--overlay shows one person; wanted --person with an id, or no --overlay")
     with gathered_warnings() as notes:
-        calibrated = read_camera(camera, direction)
+        calibrated = reading.read(camera)
         given = (keypoints, as_format(skeleton), fps, format, calibrated.size)
         people = read_people(*given) if everybody else {}
         observed = next(iter(people.values())) if everybody else read_keypoints(*given, person)

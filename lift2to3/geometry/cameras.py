@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -15,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from lift2to3.array_files import save_fields
 from lift2to3.conventions import NEAR_M
+from lift2to3.geometry.lens import FISHEYE_TERMS, distort, undistort
 from lift2to3.told import as_html, show
 
 
@@ -117,23 +117,16 @@ def _check_intrinsics(K: np.ndarray, width: int, height: int) -> None:
         )
 
 
-def _lens(dist: ArrayLike) -> np.ndarray | None:
+def _lens(dist: ArrayLike, fisheye: bool) -> np.ndarray | None:
     try:
         lens = np.asarray(dist, dtype=np.float64).reshape(-1)
     except (TypeError, ValueError):
         lens = np.array([np.nan])
+    if fisheye and (lens.size not in (0, FISHEYE_TERMS) or not np.isfinite(lens).all()):
+        raise ValueError(f"camera dist: a fisheye lens wants OpenCV's 4 finite coefficients, found {dist!r}")
     if lens.size not in (0, 4, 5, 8, 12, 14) or not np.isfinite(lens).all():
         raise ValueError(f"camera dist: wanted 4, 5, 8, 12 or 14 finite OpenCV coefficients, found {dist!r}")
     return lens if lens.size else None
-
-
-def _undistort(points_px: np.ndarray, K: np.ndarray, dist: np.ndarray | None) -> np.ndarray:
-    """OpenCV's inverse of the lens, iterated until exact: its default of 5 rounds is 0.02 px off."""
-    stop = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 100, 1e-10)
-    iterate = getattr(cv2, "undistortPointsIter", None)  # OpenCV 4's name for it
-    if iterate is not None:
-        return iterate(points_px, K, dist, None, None, stop)
-    return cv2.undistortPoints(points_px, K, dist, criteria=stop)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, init=False)
@@ -145,7 +138,8 @@ class Camera:
         R: rotation of world into camera axes (OpenCV: x right, y down, z forward), (3, 3).
         t: translation in metres, (3,). Not the camera's position: that is ``-R.T @ t``.
         size: image width and height in pixels.
-        dist: OpenCV lens distortion (4, 5, 8, 12 or 14 numbers), or None.
+        dist: OpenCV lens distortion (4, 5, 8, 12 or 14 numbers; 4 of a fisheye lens), or None.
+        fisheye: whether `dist` is that of `cv2.fisheye` (Kannala and Brandt), not of the ordinary lens.
 
     Raises:
         ValueError: values that no real camera has; the message says what was found and wanted.
@@ -156,6 +150,7 @@ class Camera:
     t: np.ndarray
     size: tuple[int, int]
     dist: np.ndarray | None = None
+    fisheye: bool = False
 
     def __init__(
         self,
@@ -164,6 +159,7 @@ class Camera:
         t: ArrayLike,
         size: Sequence[float] | np.ndarray,
         dist: ArrayLike | None = None,
+        fisheye: bool = False,
     ) -> None:
         """Check and convert every field; anything NumPy can read as such an array is taken."""
         K, R = _array("K", K, (3, 3)), _array("R", R, (3, 3))
@@ -173,8 +169,9 @@ class Camera:
             raise ValueError(f"camera size: wanted (width, height) in pixels, found {width}×{height}")
         _check_rotation(R)
         _check_intrinsics(K, width, height)
-        lens = None if dist is None else _lens(dist)
-        for field, value in (("K", K), ("R", R), ("t", t), ("size", (width, height)), ("dist", lens)):
+        lens = None if dist is None else _lens(dist, fisheye)
+        fields = {"K": K, "R": R, "t": t, "size": (width, height), "dist": lens, "fisheye": bool(fisheye)}
+        for field, value in fields.items():
             object.__setattr__(self, field, value)
 
     def save(self, path: str | Path) -> Path:
@@ -184,14 +181,15 @@ class Camera:
             ValueError: another ending.
         """
         fields = {"direction": "world_to_camera", "K": self.K, "R": self.R, "t": self.t, "size": self.size}
-        return save_fields(path, fields if self.dist is None else fields | {"dist": self.dist})
+        fields |= {} if self.dist is None else {"dist": self.dist}
+        return save_fields(path, fields | ({"fisheye": True} if self.fisheye else {}))
 
     def __repr__(self) -> str:
         """One line."""
         width, height = self.size
         down = np.degrees(np.arcsin(np.clip(-self.R[2, 2], -1, 1)))
         wide = np.degrees(np.ptp(np.arctan((np.array([0, width]) - self.K[0, 2]) / self.K[0, 0])))
-        lens = "" if self.dist is None else ", distorted"
+        lens = ", fisheye" if self.fisheye else "" if self.dist is None else ", distorted"
         return (
             f"Camera({width}x{height}, {self.centre[2]:.1f} m over the floor, looking {round(down)}° down, "
             f"{round(wide)}° wide{lens})"
@@ -215,22 +213,23 @@ class Camera:
         return View(jnp.asarray(self.R), jnp.asarray(self.t))
 
     def normalise(self, keypoints_px: np.ndarray) -> np.ndarray:
-        """Pixels (..., 2) → undistorted normalised image coordinates (..., 2); NaN stays NaN."""
-        flat = np.asarray(keypoints_px, dtype=np.float64).reshape(-1, 1, 2)
+        """Pixels (..., 2) → undistorted normalised image coordinates (..., 2).
+
+        NaN stays NaN, and where the lens folds before it reaches a pixel (`geometry.lens`) that is NaN too.
+        """
+        flat = np.asarray(keypoints_px, dtype=np.float64).reshape(-1, 2)
         out = np.full_like(flat, np.nan)
-        seen = np.isfinite(flat).all(axis=(1, 2))
+        seen = np.isfinite(flat).all(-1)
         if seen.any():
-            out[seen] = _undistort(flat[seen], self.K, self.dist)
+            out[seen] = undistort(flat[seen], self.K, self.dist, self.fisheye)
         return out.reshape(np.shape(keypoints_px))
 
     def project(self, points_world: np.ndarray) -> np.ndarray:
-        """World points (..., 3) in metres → distorted pixels (..., 2); NaN behind the camera."""
+        """World points (..., 3), metres → distorted pixels (..., 2); NaN where no lens sees them."""
         flat = np.asarray(points_world, dtype=np.float64).reshape(-1, 3)
         points_cam = flat @ self.R.T + self.t
         out = np.full((len(flat), 2), np.nan)
         front = points_cam[:, 2] > 1e-6  # also False for NaN points
         if front.any():
-            none = np.zeros(3)
-            pixels, _ = cv2.projectPoints(points_cam[front], none, none, self.K, self.dist)
-            out[front] = pixels.reshape(-1, 2)
+            out[front] = distort(points_cam[front], self.K, self.dist, self.fisheye)
         return out.reshape(*np.shape(points_world)[:-1], 2)
