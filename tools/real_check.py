@@ -1,6 +1,7 @@
 """Lift a real person from each of four real cameras alone, and compare with all four together.
 
     python tools/real_check.py --data ../shared/data/real_capture --out runs/real_check
+    python tools/real_check.py --data …/real_capture --out runs/real_video --video …/video
 
 The data: Pose2Sim's balancing trial, 100 frames at 60 fps of OpenPose BODY_25B detections in four
 calibrated cameras, and the triangulation of these very detections (itself off by a few centimetres:
@@ -48,6 +49,8 @@ class Config:
         steps: sampling steps; None takes the checkpoint's own.
         seed: of the sampling.
         refine: then fit a posed body to the keypoints, as ``lift2to3 lift --refine`` does.
+        video: the folder with another detector's keypoints of the same pictures, read from the videos
+            (``trial1_cam0N_mediapipe33.npz``); None lifts the capture's own OpenPose detections.
     """
 
     data: Path
@@ -56,6 +59,19 @@ class Config:
     steps: int | None = None
     seed: int = 0
     refine: bool = False
+    video: Path | None = None
+
+
+def from_video(folder: Path, number: int, camera: l23.Camera) -> tuple[l23.Keypoints, l23.Camera]:
+    """MediaPipe's keypoints of a camera's video, and the camera of its pictures.
+
+    Two of the videos are 8 pixels narrower than the pictures that were calibrated: squeezed, not cut.
+    """
+    found = load_arrays(folder / f"trial1_cam{number:02d}_mediapipe33.npz")
+    size = tuple(found["size"].tolist())
+    K = camera.K * (np.array([*size, 1]) / [*camera.size, 1])[:, None]
+    keypoints = l23.as_keypoints(found["xy"], found["conf"].clip(0, 1), "mediapipe33", float(found["fps"]))
+    return keypoints, l23.Camera(K, camera.R, camera.t, size, camera.dist)
 
 
 def canonical_rows(capture: dict[str, np.ndarray]) -> list[int]:
@@ -143,6 +159,8 @@ def main(config: Config) -> dict[str, dict[str, float]]:
         detections = capture["kpts_associated"][i, :, 0]
         xy, confidence = detections[..., :2], np.clip(detections[..., 2], 0, 1)
         keypoints = l23.as_keypoints(xy, confidence, "body25b", float(capture["fps"]))
+        if config.video is not None:
+            keypoints, camera = from_video(config.video, i + 1, camera)
         motion = lifter.lift(keypoints, camera, steps=config.steps, seed=config.seed, refine=config.refine)
         observed = float((keypoints.confidence > 0).mean())
         results[str(name)] = compare(motion, rows, truth, observed)

@@ -22,7 +22,7 @@ from typing import Any
 import tyro
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("val", "methods", "train", "real", "real_refined", "speed", "feet", "ablation", "rates")
+PARTS = ("val", "methods", "train", "real", "real_refined", "real_video", "speed", "feet", "ablation", "rates")
 COLUMNS = {
     "pa_mpjpe": "PA-MPJPE", "mpjpe": "MPJPE", "abs_mpjpe": "Abs-MPJPE", "w_mpjpe_100": "W-MPJPE",
     "wa_mpjpe_100": "WA-MPJPE", "root_error": "root", "rte": "RTE %", "accel": "accel m/s²",
@@ -41,6 +41,7 @@ class Config:
     train: Path | None = None
     real: Path | None = None
     real_refined: Path | None = None
+    real_video: Path | None = None
     speed: Path | None = None
     feet: Path | None = None
     ablation: Path | None = None
@@ -105,6 +106,14 @@ def render(scores: dict[str, Any], brief: bool = False) -> str:
         ]
     if "real_refined" in scores:
         parts += ["The same with `--refine`:", "", *real_table(scores["real_refined"]), ""]
+    if "real_video" in scores:
+        parts += [
+            "The same pictures, but MediaPipe's keypoints (`tools/real_check.py --video`), against the "
+            "triangulation of OpenPose's:",
+            "",
+            *real_table(scores["real_video"]),
+            "",
+        ]
     if "speed" in scores:
         parts += ["Speed on 2 CPU cores (`benchmarks/lift.py`):", "", "| what | |", "|---|---:|"]
         for what, value in scores["speed"].items():
