@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from lift2to3.quoting import message, printable
+
 Rows = Sequence[tuple[str, str]]
 """What a report shows: a name and what was measured."""
 
@@ -38,9 +40,11 @@ def print_report(title: str, rows: Rows, warnings: Sequence[str], file: IO[str] 
     from rich.table import Table
 
     console = Console() if file is None else Console(file=file, width=100)
-    table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    table = Table(
+        title=printable(title), title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0)
+    )
     for name, value in rows:
-        table.add_row(name, value)
+        table.add_row(printable(name), printable(value))
     console.print(table, markup=False, highlight=False)
     print_warnings(warnings, console)
 
@@ -50,7 +54,9 @@ def print_warnings(warnings: Sequence[str], console=None) -> None:
     from rich.console import Console
 
     for text in warnings:
-        (console or Console()).print(f"Warning: {text}", markup=False, highlight=False, soft_wrap=True)
+        (console or Console()).print(
+            f"Warning: {message(text)}", markup=False, highlight=False, soft_wrap=True
+        )
 
 
 def write_report_text(path: Path, title: str, rows: Rows, warnings: Sequence[str]) -> None:
@@ -64,4 +70,4 @@ def write_report_text(path: Path, title: str, rows: Rows, warnings: Sequence[str
 def print_written(paths: Sequence[Path]) -> None:
     """Wrote a, b and c."""
     *others, last = map(str, paths)
-    print(f"Wrote {', '.join(others)} and {last}" if others else f"Wrote {last}")
+    print(printable(f"Wrote {', '.join(others)} and {last}" if others else f"Wrote {last}"))

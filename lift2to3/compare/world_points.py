@@ -87,8 +87,7 @@ def _checked(motion: WorldPoints) -> WorldPoints:
         raise ValueError(
             f"joints are {points.shape} with {len(motion.joint_names)} names; wanted (time, joints, 3)"
         )
-    if not (np.isfinite(motion.fps) and motion.fps > 0):
-        raise ValueError(f"fps is {motion.fps}; wanted frames per second above 0")
+    as_rate(motion.fps, "joints")
     seen = np.all(np.isfinite(points), axis=-1)
     frames = np.flatnonzero(seen.any(1))
     if not len(frames):

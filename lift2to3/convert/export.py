@@ -18,6 +18,7 @@ from lift2to3.fit.fit_smpl import fit_smpl, joints_at_rest
 from lift2to3.formats.motions.amass import Model, write_smpl_npz
 from lift2to3.formats.motions.figure_mesh import SkinnedMesh
 from lift2to3.formats.motions.file_axes import METRES, Unit, UpAxis
+from lift2to3.guarded_files import guarded
 from lift2to3.motion import (
     BodyMotion,
     Motion,
@@ -242,6 +243,7 @@ def body_of(motion: Motion | BodyMotion, progress: ProgressCallback | None = Non
     return fit_body(motion, progress=progress)
 
 
+@guarded
 def read_motion_file(path: str | Path) -> Motion | BodyMotion:
     """Read an ``.npz`` that `Motion.save` or `BodyMotion.save` wrote.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lift2to3.array_files import require_keys
+from lift2to3.guarded_files import read_text
 
 _FIELDS: Final = {"matrix": "K", "rotation": "R", "translation": "t", "size": "size", "distortions": "dist"}
 
@@ -26,8 +27,8 @@ def read_toml(path: Path, name: str | None) -> dict[str, Any]:
         ValueError: no toml, no such camera, several and no name, or a fisheye lens.
     """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        tables = tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path}: not readable toml ({error})") from error
     cameras = {key: table for key, table in tables.items() if isinstance(table, dict) and "matrix" in table}
     if not cameras:

@@ -18,10 +18,13 @@ from lift2to3.array_files import require_keys
 from lift2to3.formats.cameras.own import read_own
 from lift2to3.formats.cameras.pose2sim import read_toml
 from lift2to3.geometry.cameras import Camera
+from lift2to3.guarded_files import guarded
+from lift2to3.quoting import quoted
 
 Direction = Literal["world_to_camera", "camera_to_world"]
 
 
+@guarded
 def read_camera(path: str | Path, direction: Direction | None = None) -> Camera:
     """Read one camera.
 
@@ -46,8 +49,7 @@ def read_camera(path: str | Path, direction: Direction | None = None) -> Camera:
         if chosen == "camera_to_world":
             R, t = R.T, -R.T @ t if t.shape == (3,) else t
         dist = None if fields.get("dist") is None else _numbers("dist", fields["dist"])
-        size = _numbers("size", fields["size"])
-        return Camera(_numbers("K", fields["K"]), R, t, tuple(size.tolist()), dist)
+        return Camera(_numbers("K", fields["K"]), R, t, _numbers("size", fields["size"]), dist)
     except ValueError as error:
         raise ValueError(f"{path}{f':{name}' if name else ''}: {error}") from error
 
@@ -90,8 +92,8 @@ def _choose_direction(stated: Any, given: Direction | None) -> Direction:
 def _numbers(name: str, value: Any) -> np.ndarray:
     try:
         return np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"camera {name} holds something else than numbers: {value!r}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"camera {name} holds something else than numbers: {quoted(value)}") from error
 
 
 def _rotation(value: Any) -> np.ndarray:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lift2to3.array_files import load_arrays
+from lift2to3.array_files import load_array, load_arrays
 from lift2to3.formats.keypoints.found import Found, stated_rate
 
 
@@ -49,10 +49,4 @@ def read_npy(path: Path) -> Found:
     Raises:
         ValueError: not a plain array.
     """
-    try:
-        points = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{path}: not a plain .npy array ({error}); save numbers, not objects") from error
-    if not isinstance(points, np.ndarray):
-        raise ValueError(f"{path}: an archive, not one array; give it the ending .npz")
-    return Found(points)
+    return Found(load_array(path))

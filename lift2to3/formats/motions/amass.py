@@ -34,7 +34,7 @@ from lift2to3.formats.motions.smpl_results import (
     as_one_shape,
     matrices_from_vectors,
 )
-from lift2to3.formats.object_files import LARGEST_UNPACKED
+from lift2to3.guarded_files import guarded
 from lift2to3.motion import BodyMotion, check_body
 from lift2to3.skeletons import CANONICAL
 
@@ -89,6 +89,7 @@ def write_smpl_npz(
     return save_arrays(Path(path), **fields)
 
 
+@guarded
 def read_amass_npz(path: str | Path) -> SmplResult:
     """Read an AMASS-style npz of anybody's: world with z up and the floor at 0, no camera.
 
@@ -96,7 +97,7 @@ def read_amass_npz(path: str | Path) -> SmplResult:
         ValueError: no such npz: a key is missing, or holds something else (the message says which).
         FileNotFoundError: there is no such file.
     """
-    fields = load_arrays(path, needed=("trans", "betas"), only=_READ, largest=LARGEST_UNPACKED)
+    fields = load_arrays(path, needed=("trans", "betas"), only=_READ)
     if "poses" in fields:
         columns = np.shape(fields["poses"])[-1] if np.ndim(fields["poses"]) else 0
         rotations = matrices_from_vectors(fields["poses"], path, "poses", len(BODY_JOINTS))
@@ -137,6 +138,7 @@ def _model(fields: Mapping[str, np.ndarray], columns: int) -> Literal["smpl", "s
     return "smpl" if columns == 72 or named == "smpl" else "smplh"
 
 
+@guarded
 def read_smpl_npz(path: str | Path) -> BodyMotion:
     """Read what `write_smpl_npz` wrote, of either model.
 

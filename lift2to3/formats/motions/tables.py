@@ -8,6 +8,7 @@ null for a missing point, and ``spread_m`` (time, joints) with null where unknow
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from lift2to3.contact import CONTACT_POINTS
 from lift2to3.formats.motions.file_axes import visible_points
 from lift2to3.formats.motions.text_rows import write_rows
 from lift2to3.motion import Motion
+from lift2to3.quoting import printable
 from lift2to3.whole_file import whole_text
 
 _FRAME = "world, z up, metres, floor z = 0"
@@ -44,9 +46,15 @@ def write_contacts(path: str | Path, contacts: Bool[np.ndarray, "time 4"], fps: 
 def _write_csv(path: Path, headings: Sequence[str], values: np.ndarray, form: str, fps: float) -> Path:
     table = np.column_stack([np.arange(len(values)) / fps, values])
     with whole_text(path) as file:
-        file.write(",".join(["time_s", *headings]) + "\n")
+        csv.writer(file, lineterminator="\n").writerow(["time_s", *map(_harmless, headings)])
         write_rows(file, table, ["%.9f"] + [form] * values.shape[1], ",", missing="")
     return path
+
+
+def _harmless(heading: str) -> str:
+    """A name as a heading: spreadsheets run what starts as a formula, so a quote stands before it."""
+    heading = printable(heading)
+    return f"'{heading}" if heading[:1] in ("=", "+", "-", "@", "\t", "\n") else heading
 
 
 def write_json(path: str | Path, motion: Motion) -> Path:

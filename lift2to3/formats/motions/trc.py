@@ -31,7 +31,7 @@ def write_trc(path: str | Path, motion: Motion, up: UpAxis = "y", unit: Unit = "
     path = Path(path)
     points = visible_points(motion, up, METRES[unit]).reshape(len(motion.joints_world), -1)
     count, rate = len(points), f"{motion.fps:.12g}"
-    names = motion.joint_names
+    names = [" ".join(name.split()) for name in motion.joint_names]  # a tab would start the next heading
     values = (rate, rate, str(count), str(len(names)), unit, rate, "1", str(count))
     axes = [f"{axis}{number}" for number in range(1, len(names) + 1) for axis in "XYZ"]
     frame = np.arange(count)
