@@ -78,7 +78,7 @@ def _array_of_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path
         raise ValueError(f"{path}: {why}") from error
 
 
-def _bytes_needed(file: IO[bytes]) -> int:
+def _bytes_needed(file: IO[bytes] | zipfile.ZipExtFile) -> int:
     """What the header there says of the numbers behind it; those without size count as a byte each."""
     formats = np.lib.format
     read = {(1, 0): formats.read_array_header_1_0, (2, 0): formats.read_array_header_2_0}
