@@ -3,40 +3,43 @@
 from __future__ import annotations
 
 import json
+import math
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
+from lift2to3.guarded_files import check_unpacked, file_size, guarded, read_text
+from lift2to3.quoting import listed
 from lift2to3.whole_file import whole_file
 
 _PICKLED = "it holds pickled Python objects, which can run code when opened; save plain arrays"
 
 
+@guarded
 def load_arrays(
-    path: str | Path,
-    needed: Sequence[str] = (),
-    only: Sequence[str] | None = None,
-    largest: int | None = None,
+    path: str | Path, needed: Sequence[str] = (), only: Sequence[str] | None = None
 ) -> dict[str, np.ndarray]:
     """The arrays of an ``.npz``; pickled objects are refused, whoever wrote them.
+
+    What they unpack to, the archive's directory says before anything is unpacked: no more than
+    `guarded_files.most_unpacked`.
 
     Args:
         path: the file, told by its content.
         needed: keys that must be there.
         only: keys to read where they are there; others, maybe pickled tables, stay unread; None reads all.
-        largest: bytes that the arrays may unpack to, in all; a short file can claim any size.
 
     Raises:
         ValueError: no npz, damaged, an array with pickled objects, one too large, or a needed key is absent.
         FileNotFoundError: there is no such file.
     """
     path = Path(path)
+    size = file_size(path)
     with path.open("rb") as file:
         start = file.read(6)
-        file.seek(0)
         if start == b"\x93NUMPY":
             raise ValueError(f"{path}: a bare .npy array; wanted an .npz of named arrays")
         if start[:1] == b"\x80":
@@ -44,20 +47,75 @@ def load_arrays(
         if start[:2] != b"PK":
             raise ValueError(f"{path}: not an npz file; wanted an .npz of named arrays")
         try:
-            archive = np.load(file, allow_pickle=False)
-            keys = [key for key in archive.files if only is None or key in only]
-            sizes = {entry.filename.removesuffix(".npy"): entry.file_size for entry in archive.zip.infolist()}
-            size = sum(sizes[key] for key in keys)
-            arrays = {key: archive[key] for key in keys} if largest is None or size <= largest else {}
+            archive = zipfile.ZipFile(file)
+            names = {e.filename.removesuffix(".npy"): e for e in archive.infolist()}
+            entries = {key: entry for key, entry in names.items() if only is None or key in only}
         except Exception as error:  # a damaged archive ends in many kinds of error
-            why = _PICKLED if "Object arrays" in str(error) else f"a damaged npz ({error})"
-            raise ValueError(f"{path}: {why}") from error
-    if largest is not None and size > largest:
-        raise ValueError(f"{path}: unpacks to {size / 2**30:.3g} GB; wanted at most {largest / 2**30:.3g}")
-    require_keys(dict.fromkeys(archive.files, True), needed, path)
+            raise ValueError(f"{path}: a damaged npz ({error}); copy it again") from error
+        check_unpacked(path, sum(entry.file_size for entry in entries.values()), size)
+        arrays = {key: _array_of_entry(archive, entry, path) for key, entry in entries.items()}
+    require_keys(dict.fromkeys(names, True), needed, path)
     return arrays
 
 
+def _array_of_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> np.ndarray:
+    try:
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError("a compression that NumPy does not write")
+        with archive.open(entry) as file:
+            needed = _bytes_needed(file)
+        if needed > entry.file_size:
+            raise ValueError(
+                f"{entry.filename} claims {needed} bytes of numbers, {entry.file_size} are there"
+            )
+        with archive.open(entry) as file:
+            array = np.lib.format.read_array(file, allow_pickle=False)
+            if file.read(1):  # which also has the checksum looked at
+                raise ValueError(f"{entry.filename} goes on behind its array")
+            return array
+    except Exception as error:  # a damaged archive ends in many kinds of error
+        why = _PICKLED if "Object arrays" in str(error) else f"a damaged npz ({error}); copy it again"
+        raise ValueError(f"{path}: {why}") from error
+
+
+def _bytes_needed(file: IO[bytes] | zipfile.ZipExtFile) -> int:
+    """What the header there says of the numbers behind it; those without size count as a byte each."""
+    formats = np.lib.format
+    read = {(1, 0): formats.read_array_header_1_0, (2, 0): formats.read_array_header_2_0}
+    version = formats.read_magic(file)
+    if version not in read:
+        raise ValueError(f"a header of version {version}; wanted 1.0 or 2.0")
+    shape, _, dtype = read[version](file)
+    return 0 if dtype.hasobject else math.prod(shape) * max(dtype.itemsize, 1)
+
+
+@guarded
+def load_array(path: str | Path) -> np.ndarray:
+    """The array of an ``.npy``; pickled objects are refused.
+
+    Raises:
+        ValueError: no npy, one that claims more numbers than it has, or one of Python objects.
+        FileNotFoundError: there is no such file.
+    """
+    path = Path(path)
+    size = file_size(path)
+    with path.open("rb") as file:
+        if file.read(2) == b"PK":
+            raise ValueError(f"{path}: an archive, not one array; give it the ending .npz")
+        file.seek(0)
+        try:
+            needed = _bytes_needed(file)
+            if needed > size:
+                raise ValueError(f"it claims {needed} bytes of numbers, {size} are there")
+            file.seek(0)
+            return np.lib.format.read_array(file, allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise ValueError(
+                f"{path}: not a plain .npy array ({error}); save numbers, not objects"
+            ) from error
+
+
+@guarded
 def array_names(path: str | Path) -> list[str]:
     """Names of the arrays of an ``.npz``; none where the file is something else.
 
@@ -66,6 +124,7 @@ def array_names(path: str | Path) -> list[str]:
         FileNotFoundError: there is no such file.
     """
     path = Path(path)
+    file_size(path)
     with path.open("rb") as file:
         if file.read(2) != b"PK":
             return []
@@ -89,10 +148,11 @@ def require_keys(
         also = f" (and {', '.join(optional)}, if there)" if optional else ""
         raise ValueError(
             f"{source}: no {', '.join(missing)}; wanted the keys {', '.join(needed)}{also}, found "
-            f"{', '.join(map(str, found)) or 'none'}"
+            f"{listed(found)}"
         )
 
 
+@guarded
 def load_json(path: str | Path) -> Any:
     """What a json file holds.
 
@@ -101,7 +161,7 @@ def load_json(path: str | Path) -> Any:
         FileNotFoundError: there is no such file.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        return json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not readable json ({error})") from error
 

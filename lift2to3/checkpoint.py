@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -17,6 +18,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from lift2to3.array_files import load_json
+from lift2to3.guarded_files import guarded
 from lift2to3.models.params import shape_differences
 from lift2to3.whole_file import whole_file
 
@@ -66,11 +69,15 @@ def save_weights(
     text = json.dumps(config, sort_keys=True)
     metadata = {"format": FORMAT, "config": text, "sha256": _digest(arrays, text), **notes}
     with whole_file(path) as part:
-        save_file(arrays, part, metadata=metadata)
+        try:
+            save_file(arrays, part, metadata=metadata)
+        except SafetensorError as error:  # a full disk, in its words
+            raise OSError(f"{path}: could not be written ({error})") from error
         part.chmod(0o644)  # safetensors writes for the owner alone
     return path
 
 
+@guarded
 def load_weights(path: str | Path) -> Weights:
     """Read and check what `save_weights` wrote; parameters come back as float32.
 
@@ -135,7 +142,11 @@ def check_shapes(params: Mapping[str, Any], wanted: Mapping[str, Any], where: st
 
 
 class RunCheckpoints:
-    """The training states of one run folder: the newest few, hashed, restored whole or refused."""
+    """The training states of one run folder: the newest few, hashed, restored whole or refused.
+
+    A state counts as saved when its manifest is there, which is written last: one without was cut off while
+    it was saved, and is passed over, with a warning.
+    """
 
     def __init__(self, folder: str | Path, keep: int = 2):
         """``folder`` is made if it is not there; only the newest ``keep`` states stay."""
@@ -147,20 +158,30 @@ class RunCheckpoints:
         self._manager = ocp.CheckpointManager(
             self.folder, options=ocp.CheckpointManagerOptions(max_to_keep=keep, create=True)
         )
+        self._unsaved = [step for step in self._manager.all_steps() if not self._manifest(step).exists()]
+        if self._unsaved:
+            cut_off = ", ".join(map(str, self._unsaved))
+            earlier = "starting anew" if self.latest is None else f"going on from {self.latest}"
+            warnings.warn(
+                f"{self.folder}: the saving of step {cut_off} was cut off, it has no manifest: {earlier}",
+                stacklevel=2,
+            )
 
     @property
     def latest(self) -> int | None:
         """The newest step that was saved whole, or None."""
-        return self._manager.latest_step()
+        return max((step for step in self._manager.all_steps() if step not in self._unsaved), default=None)
 
     def save(self, step: int, state: Any) -> None:
         """Write a state; returns when it is on disk with its manifest."""
         if step == self.latest:
             return
+        while self._unsaved:  # Orbax saves no step before one that is there
+            self._manager.delete(self._unsaved.pop())
         self._manager.save(step, args=self._ocp.args.StandardSave(state))
         self._manager.wait_until_finished()
         if jax.process_index() == 0:
-            manifest = self.folder / f"{step}.sha256.json"
+            manifest = self._manifest(step)
             with whole_file(manifest) as part:
                 part.write_text(json.dumps(self._hashes(step), indent=1))
             for old in self.folder.glob("*.sha256.json"):
@@ -171,24 +192,31 @@ class RunCheckpoints:
         """Read the newest (or the given) state into the shape and sharding of ``like``.
 
         Raises:
-            FileNotFoundError: the folder holds no state.
+            FileNotFoundError: the folder holds no state, or the given one has no manifest.
             ValueError: files are missing or changed since they were written.
         """
         step = self.latest if step is None else step
         if step is None or not (self.folder / str(step)).is_dir():
             raise FileNotFoundError(f"{self.folder}: no saved training state to resume from")
-        manifest = self.folder / f"{step}.sha256.json"
-        if manifest.exists():
-            written, found = json.loads(manifest.read_text()), self._hashes(step)
-            changed = sorted(k for k in set(written) | set(found) if written.get(k) != found.get(k))
-            if changed:
-                raise ValueError(
-                    f"{self.folder / str(step)}: {len(changed)} files are damaged or missing "
-                    f"({changed[0]} first); delete this folder to resume from an earlier state"
-                )
+        manifest = self._manifest(step)
+        try:
+            written, found = load_json(manifest), self._hashes(step)
+        except ValueError as error:
+            raise ValueError(f"{error}; delete this file to resume from an earlier state") from error
+        if not isinstance(written, dict):
+            raise ValueError(f"{manifest}: lists no files; delete it to resume from an earlier state")
+        changed = sorted(k for k in set(written) | set(found) if written.get(k) != found.get(k))
+        if changed:
+            raise ValueError(
+                f"{self.folder / str(step)}: {len(changed)} files are damaged or missing "
+                f"({changed[0]} first); delete this folder to resume from an earlier state"
+            )
         target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like)
         state: Any = self._manager.restore(step, args=self._ocp.args.StandardRestore(target))
         return state
+
+    def _manifest(self, step: int) -> Path:
+        return self.folder / f"{step}.sha256.json"
 
     def _hashes(self, step: int) -> dict[str, str]:
         root = self.folder / str(step)

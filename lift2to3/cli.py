@@ -13,6 +13,7 @@ from lift2to3.commands.export import export
 from lift2to3.commands.feet import feet
 from lift2to3.commands.lift import demo, lift
 from lift2to3.commands.view import view
+from lift2to3.quoting import message
 
 COMMANDS = {"demo": demo, "eval": evaluate, "export": export, "feet": feet, "lift": lift, "view": view}
 
@@ -51,8 +52,8 @@ def _refuse_repeated(arguments: Sequence[str]) -> None:
 def _one_line(error: ValueError | OSError) -> str:
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
-        return where + error.strerror[:1].lower() + error.strerror[1:]
-    return " ".join(str(error).split())
+        return message(where + error.strerror[:1].lower() + error.strerror[1:])
+    return message(str(error))
 
 
 if __name__ == "__main__":

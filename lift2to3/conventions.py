@@ -16,6 +16,13 @@ from typing import Final
 MODEL_FPS: Final = 30.0
 """Models see motion at this rate; the edge resamples in and out."""
 
+SLOWEST_FPS: Final = 1.0
+FASTEST_FPS: Final = 1000.0
+"""Rates that a clip may have: work and memory go with how far it is from the models' own."""
+
+FARTHEST_PX: Final = 1e6
+"""No picture's keypoint has a larger coordinate."""
+
 NEAR_M: Final = 0.1
 """Points nearer to a camera plane than this (metres) are projected as if they were here."""
 

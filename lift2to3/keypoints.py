@@ -11,6 +11,8 @@ from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
 from lift2to3.array_files import save_fields
+from lift2to3.conventions import FARTHEST_PX, FASTEST_FPS, SLOWEST_FPS
+from lift2to3.quoting import message
 from lift2to3.skeletons import SKELETONS, Skeleton, get_skeleton
 from lift2to3.told import as_html, clip_length, show
 
@@ -179,8 +181,7 @@ def as_keypoints(
         )  # fmt: skip
     if len(xy) < 2:
         raise ValueError(f"keypoints: wanted a clip of 2 frames or more, found {len(xy)}")
-    if not (np.isfinite(fps) and fps > 0):
-        raise ValueError(f"fps: wanted frames per second above 0, found {fps}")
+    fps = as_rate(fps, "keypoints")
     missing = is_missing(xy)
     if confidence is None:
         confidence = (~missing).astype(np.float64)
@@ -196,9 +197,16 @@ def as_keypoints(
     if not seen.any():
         raise ValueError("keypoints: every joint of every frame is missing; nothing to lift")
     _refuse_other_units(xy[seen])
+    if np.abs(xy[seen]).max() > FARTHEST_PX:
+        far = np.where(seen, np.abs(xy).max(-1), 0.0)
+        frame, joint = np.unravel_index(far.argmax(), far.shape)
+        raise ValueError(
+            f"keypoints: {skeleton.joints[joint]} in frame {frame} lies at {far.max():.3g} px; wanted pixels "
+            f"of a picture (under {FARTHEST_PX:,.0f}), or NaN where it is missing"
+        )
     xy[~seen] = np.nan
     confidence[~seen] = 0.0
-    return Keypoints(xy, confidence, skeleton, float(fps), int(first_frame))
+    return Keypoints(xy, confidence, skeleton, fps, int(first_frame))
 
 
 def _refuse_other_units(xy: Float[np.ndarray, "seen 2"]) -> None:
@@ -214,3 +222,19 @@ def _refuse_other_units(xy: Float[np.ndarray, "seen 2"]) -> None:
         f"keypoints run from {low:.2f} to {high:.2f}: they look normalised to 0–1; wanted pixels (multiply "
         "by the image's width and height)"
     )
+
+
+def as_rate(fps: ArrayLike, source: object) -> float:
+    """Frames per second.
+
+    Raises:
+        ValueError: not one number of `SLOWEST_FPS` to `FASTEST_FPS`; ``source`` is what the message calls its
+            origin.
+    """
+    value = np.asarray(fps)
+    if value.ndim or value.dtype.kind not in "iuf" or not SLOWEST_FPS <= value <= FASTEST_FPS:
+        found = message(str(value.tolist()))
+        raise ValueError(
+            f"{source}: fps is {found}; wanted {SLOWEST_FPS:g} to {FASTEST_FPS:,.0f} frames per second"
+        )
+    return float(value)

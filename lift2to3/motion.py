@@ -11,7 +11,8 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from lift2to3.array_files import load_arrays, save_arrays
-from lift2to3.keypoints import Keypoints
+from lift2to3.guarded_files import guarded
+from lift2to3.keypoints import Keypoints, as_rate
 from lift2to3.skeletons import CANONICAL, PARENTS, SMPL_22, Skeleton, get_skeleton
 from lift2to3.told import as_html, clip_length, show
 
@@ -184,6 +185,7 @@ def body_file(path: str | Path) -> Path:
     return path.with_name("body.npz" if path.name == "motion.npz" else f"{path.stem}.body.npz")
 
 
+@guarded
 def load_motion(path: str | Path) -> Motion:
     """Read what `Motion.save` wrote, with the body beside it, where there is one.
 
@@ -222,6 +224,7 @@ def load_motion(path: str | Path) -> Motion:
     return motion._replace(body=body)
 
 
+@guarded
 def load_body_motion(path: str | Path) -> BodyMotion:
     """Read what `BodyMotion.save` wrote.
 
@@ -247,18 +250,6 @@ def _needed(record: type[Motion] | type[BodyMotion]) -> tuple[str, ...]:
 
 _LARGEST_SHEAR: Final = 1e-3
 _SHORTEST_BONE_M: Final = 1e-3
-
-
-def as_rate(fps: ArrayLike, source: object) -> float:
-    """Frames per second.
-
-    Raises:
-        ValueError: not one finite number above 0; ``source`` is what the message calls its origin.
-    """
-    value = np.asarray(fps)
-    if value.ndim or value.dtype.kind not in "iuf" or not (np.isfinite(value) and value > 0):
-        raise ValueError(f"{source}: fps is {value.tolist()}; wanted frames per second above 0")
-    return float(value)
 
 
 def as_first_frame(number: ArrayLike, source: object) -> int:

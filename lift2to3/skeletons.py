@@ -9,11 +9,15 @@ its own joint names in their published order, and for each the canonical point i
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
+
+from lift2to3.guarded_files import guarded, read_text
+from lift2to3.quoting import listed, quoted
 
 SMPL_22: Final = (
     "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle",
@@ -120,10 +124,11 @@ class Skeleton(NamedTuple):
         """
         keys = [c or f"other_{joint}" for c, joint in zip(self.canonical, self.joints, strict=True)]
         twins = [mirror_name(key) for key in keys]
-        lone = [joint for joint, twin in zip(self.joints, twins, strict=True) if twin not in keys]
+        place = {key: i for i, key in reversed(list(enumerate(keys)))}
+        lone = [joint for joint, twin in zip(self.joints, twins, strict=True) if twin not in place]
         if lone:
-            raise ValueError(f"skeleton {self.name!r} cannot be mirrored: {', '.join(lone)} has no twin")
-        return np.array([keys.index(twin) for twin in twins])
+            raise ValueError(f"skeleton {self.name!r} cannot be mirrored: {listed(lone)} has no twin")
+        return np.array([place[twin] for twin in twins])
 
     @property
     def present(self) -> np.ndarray:
@@ -251,12 +256,13 @@ def get_skeleton(skeleton: str | Skeleton) -> Skeleton:
     known = {**SKELETONS, **ALSO_READ}
     if skeleton not in known:
         raise ValueError(
-            f"unknown skeleton {skeleton!r}; known: {', '.join(known)}. "
+            f"unknown skeleton {quoted(skeleton)}; known: {', '.join(known)}. "
             "For a format of your own pass lift2to3.load_skeleton('mine.json')."
         )
     return known[skeleton]
 
 
+@guarded
 def load_skeleton(path: str | Path) -> Skeleton:
     """Read a user's format: ``{"name": …, "joints": [{"name": …, "canonical": … | null}, …]}``.
 
@@ -267,12 +273,12 @@ def load_skeleton(path: str | Path) -> Skeleton:
     """
     path = Path(path)
     try:
-        table = json.loads(path.read_text())
+        table = json.loads(read_text(path))
         name = str(table["name"])
         joints = tuple(str(joint["name"]) for joint in table["joints"])
         meanings = [joint.get("canonical", joint["name"]) for joint in table["joints"]]
         canonical = tuple(None if meaning is None else str(meaning) for meaning in meanings)
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
             f"{path}: not a skeleton table ({type(error).__name__}: {error}); wanted "
             '{"name": "mine", "joints": [{"name": "hip_l", "canonical": "left_hip"}, …]}'
@@ -282,11 +288,11 @@ def load_skeleton(path: str | Path) -> Skeleton:
     unknown = [c for c in canonical if c is not None and c not in INDEX]
     if unknown:
         raise ValueError(
-            f"{path}: {', '.join(map(repr, unknown))} not canonical; wanted null or one of: "
+            f"{path}: {listed(map(quoted, unknown))} not canonical; wanted null or one of: "
             + ", ".join(CANONICAL)
         )
     for what, names in (("joint", joints), ("canonical point", [c for c in canonical if c])):
-        twice = sorted({n for n in names if list(names).count(n) > 1})
+        twice = sorted(name for name, count in Counter(names).items() if count > 1)
         if twice:
-            raise ValueError(f"{path}: {what} {', '.join(twice)} stands there more than once")
+            raise ValueError(f"{path}: {what} {listed(twice)} stands there more than once")
     return Skeleton(name, joints, canonical)

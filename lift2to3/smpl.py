@@ -24,6 +24,7 @@ from jaxtyping import Array, Float, Int
 from lift2to3.array_files import array_names, load_arrays, require_keys
 from lift2to3.body import forward_kinematics
 from lift2to3.formats.safe_pickle import load_pickle
+from lift2to3.guarded_files import guarded
 from lift2to3.skeletons import SMPL_22
 
 Kind = Literal["smpl", "smplh", "smplx"]
@@ -198,6 +199,7 @@ def _posed_joints(
     return rest, jnp.asarray(frames), jnp.asarray(joints)
 
 
+@guarded
 def load_body_model(path: str | Path, betas: int = 10, expressions: int = 0) -> BodyModel:
     """Read a published SMPL, SMPL-H or SMPL-X file, ``.npz`` or ``.pkl``, told apart by their content.
 

@@ -60,6 +60,11 @@ class Summary(NamedTuple):
     outside_fraction: float
     warnings: tuple[str, ...]
 
+    @property
+    def reprojection_share(self) -> float:
+        """The reprojection as a part of the person's size; NaN where no more than a point is seen of them."""
+        return self.reprojection_px / self.body_px if self.body_px > 0 else float("nan")
+
 
 class FootContacts(NamedTuple):
     """What heels and big toes do; columns as `CONTACT_POINTS`.
@@ -208,10 +213,10 @@ def _warnings(summary: Summary, motion: Motion) -> tuple[str, ...]:
         )
     if lost > 0:
         found.append(f"{lost:.0%} of the frames have no motion at all (nothing supports them).")
-    if summary.reprojection_px > 0.05 * summary.body_px:
+    if summary.reprojection_share > 0.05:
         found.append(
             f"The motion misses the keypoints by {summary.reprojection_px:.0f} px, "
-            f"{summary.reprojection_px / summary.body_px:.0%} of the person's size: check the camera "
+            f"{summary.reprojection_share:.0%} of the person's size: check the camera "
             "(direction, units, lens) and the skeleton."
         )
     if middle > 0.08:

@@ -64,8 +64,8 @@ def test_a_wrong_joint_count_names_the_formats_that_fit(name):
         ({"xy": seen() / SIZE}, r"run from 0\.\d\d to 0\.\d\d: they look normalised to 0–1; wanted pixels"),
         ({"xy": np.full((9, 17, 2), np.nan)}, "every joint of every frame is missing; nothing to lift"),
         ({"xy": seen()[:1]}, "wanted a clip of 2 frames or more, found 1"),
-        ({"fps": 0}, "fps: wanted frames per second above 0, found 0"),
-        ({"fps": -25}, "fps: wanted frames per second above 0, found -25"),
+        ({"fps": 0}, "fps is 0; wanted 1 to 1,000 frames per second"),
+        ({"fps": -25}, "fps is -25; wanted 1 to 1,000 frames per second"),
         ({"skeleton": "coco18"}, "unknown skeleton 'coco18'"),
     ],
 )

@@ -169,7 +169,7 @@ def test_a_body_that_cannot_be_written_is_refused(tmp_path: Path, message: str) 
 def test_shapes_and_rates_that_are_none_are_refused(tmp_path: Path) -> None:
     body = moving_body(20)
     for fps in (0.0, -30.0, np.nan):
-        with pytest.raises(ValueError, match="wanted frames per second above 0"):
+        with pytest.raises(ValueError, match="wanted 1 to 1,000 frames per second"):
             write_bvh(tmp_path / "clip.bvh", body._replace(fps=fps))
     with pytest.raises(ValueError, match=r"rotations is \(19, 22, 3, 3\), wanted \(20, 22, 3, 3\)"):
         write_bvh(tmp_path / "clip.bvh", body._replace(rotations=body.rotations[1:]))

@@ -147,7 +147,7 @@ def test_points_that_cannot_be_written_are_refused(tmp_path: Path, name: str) ->
     one[frame, 4] = True
     with pytest.raises(ValueError, match="1 valid frames; wanted 2 or more"):
         write(path, motion._replace(valid=one))
-    with pytest.raises(ValueError, match="wanted frames per second above 0"):
+    with pytest.raises(ValueError, match="wanted 1 to 1,000 frames per second"):
         write(path, motion._replace(fps=0.0))
     with pytest.raises(FileNotFoundError):
         write(tmp_path / "no" / path.name, motion)

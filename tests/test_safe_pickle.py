@@ -282,11 +282,16 @@ def test_a_short_file_cannot_claim_much_memory(read, claim):
 
 
 def test_a_list_used_often_is_converted_once(read):
-    laughs: list = []
-    for _ in range(60):
-        laughs = [laughs, laughs]
-    found = read(pickle.dumps(laughs, 2))
+    def laughs(levels: int) -> bytes:
+        laugh: list = []
+        for _ in range(levels):
+            laugh = [laugh, laugh]
+        return pickle.dumps(laugh, 2)
+
+    found = read(laughs(20))
     assert found[0] is found[1] and found[0][0] is found[1][1]
+    with pytest.raises(ValueError, match="makes .* GB; wanted at most 0.25 GB"):
+        read(laughs(60))
 
 
 GOOD = python2_pickle(
@@ -535,7 +540,7 @@ def test_a_zip_that_is_larger_inside_than_outside_is_refused(read_objects):
 
 @pytest.mark.parametrize("pack", [zlib.compress, gzip.compress, bz2.compress, lzma.compress])
 def test_what_unpacks_to_too_much_is_refused_before_it_is_there(read_objects, monkeypatch, pack):
-    monkeypatch.setattr(object_files, "LARGEST_UNPACKED", 2**20)
+    monkeypatch.setattr(object_files, "most_unpacked", lambda file_bytes: 2**20)
     content = pack(bytes(50 * 2**20))
     tracemalloc.start()
     with pytest.raises(ValueError, match="unpacks to more than 0.000977 GB"):
@@ -547,7 +552,7 @@ def test_what_unpacks_to_too_much_is_refused_before_it_is_there(read_objects, mo
 
 def test_the_limit_itself_is_no_bomb(read_objects, monkeypatch):
     stream = joblib_stream(np.zeros(100))
-    monkeypatch.setattr(object_files, "LARGEST_UNPACKED", len(stream))
+    monkeypatch.setattr(object_files, "most_unpacked", lambda file_bytes: len(stream))
     for pack in (zlib.compress, gzip.compress, bz2.compress, lzma.compress):
         np.testing.assert_array_equal(read_objects(pack(stream)), np.zeros(100))
         with pytest.raises(ValueError, match="ends early|damaged"):

@@ -22,7 +22,18 @@ from typing import Any
 import tyro
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("val", "methods", "train", "real", "real_refined", "real_video", "speed", "feet", "ablation", "rates")
+PARTS = (
+    "val",
+    "methods",
+    "train",
+    "real",
+    "real_refined",
+    "real_video",
+    "speed",
+    "feet",
+    "ablation",
+    "rates",
+)
 COLUMNS = {
     "pa_mpjpe": "PA-MPJPE", "mpjpe": "MPJPE", "abs_mpjpe": "Abs-MPJPE", "w_mpjpe_100": "W-MPJPE",
     "wa_mpjpe_100": "WA-MPJPE", "root_error": "root", "rte": "RTE %", "accel": "accel m/s²",

@@ -164,6 +164,7 @@ def summary_rows(motion: Motion, keypoints: Keypoints, camera: Camera) -> list[t
     low_pelvis, high_pelvis = summary.pelvis_height_m
     low_head, high_head = summary.head_height_m
     low_foot, foot = summary.foot_height_m
+    of_size = f", {summary.reprojection_share:.1%} of the person's size in the image"
     return [
         ("clip", f"{summary.seconds:.1f} s, {summary.frames} frames at {summary.fps:g} fps"),
         ("path walked", f"{summary.path_m:.2f} m"),
@@ -177,8 +178,7 @@ def summary_rows(motion: Motion, keypoints: Keypoints, camera: Camera) -> list[t
         ("foot sliding", f"{summary.sliding_mm:.1f} mm per 1/30 s in contact with the floor"),
         (
             "reprojection",
-            f"{summary.reprojection_px:.1f} px (median), "
-            f"{summary.reprojection_px / summary.body_px:.1%} of the person's size in the image",
+            f"{summary.reprojection_px:.1f} px (median){of_size if summary.body_px > 0 else ''}",
         ),
         ("uncertainty", f"{100 * summary.spread_m:.1f} cm (median spread of the points)"),
         ("keypoints missing", f"{summary.missing_fraction:.0%}"),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+from lift2to3.quoting import message, printable
 from lift2to3.whole_file import whole_text
 
 Rows = Sequence[tuple[str, str]]
@@ -39,9 +40,11 @@ def print_report(title: str, rows: Rows, warnings: Sequence[str], path: Path | N
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    table = Table(
+        title=printable(title), title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0)
+    )
     for name, value in rows:
-        table.add_row(name, value)
+        table.add_row(printable(name), printable(value))
     with nullcontext() if path is None else whole_text(path) as file:
         for console in [Console()] + ([Console(file=file, width=100)] if file is not None else []):
             console.print(table, markup=False, highlight=False)
@@ -53,10 +56,12 @@ def print_warnings(warnings: Sequence[str], console=None) -> None:
     from rich.console import Console
 
     for text in warnings:
-        (console or Console()).print(f"Warning: {text}", markup=False, highlight=False, soft_wrap=True)
+        (console or Console()).print(
+            f"Warning: {message(text)}", markup=False, highlight=False, soft_wrap=True
+        )
 
 
 def print_written(paths: Sequence[Path]) -> None:
     """Wrote a, b and c."""
     *others, last = map(str, paths)
-    print(f"Wrote {', '.join(others)} and {last}" if others else f"Wrote {last}")
+    print(printable(f"Wrote {', '.join(others)} and {last}" if others else f"Wrote {last}"))

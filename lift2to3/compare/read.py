@@ -10,11 +10,11 @@ from typing import Final
 
 import numpy as np
 
-from lift2to3.array_files import array_names, load_arrays
+from lift2to3.array_files import array_names, load_array, load_arrays
 from lift2to3.compare.world_points import WorldPoints, as_world_points, world_points
 from lift2to3.convert.read_body import SeenBody, read_body
 from lift2to3.formats.keypoints.read import read_keypoints
-from lift2to3.keypoints import Keypoints
+from lift2to3.keypoints import Keypoints, as_rate
 from lift2to3.motion import load_motion
 from lift2to3.skeletons import SKELETONS, Skeleton, get_skeleton
 
@@ -114,8 +114,8 @@ def _keypoints(path: Path, reading: Reading, skeleton: str | Skeleton | None) ->
 def _plain_npy(path: Path) -> np.ndarray | None:
     """The array, or None where it holds objects."""
     try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        return load_array(path)
+    except ValueError as error:
         if "Object arrays" in str(error):
             return None
         raise ValueError(f"{path}: a damaged .npy ({error}); copy it again") from error
@@ -171,6 +171,7 @@ def _agreed_rate(path: Path, stated: float | None, given: float | None) -> float
     fps = given if stated is None else stated
     if fps is None:
         raise ValueError(f"{path} does not state its frames per second; pass --fps (--truth-fps)")
-    if given is not None and abs(given - fps) > 1e-6 * fps:
+    fps = as_rate(fps, path)
+    if given is not None and not abs(given - fps) <= 1e-6 * fps:
         raise ValueError(f"{path} states {fps:g} frames per second, given are {given:g}; wanted one")
     return fps

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from lift2to3.keypoints import as_rate
 from lift2to3.motion import BodyMotion, Motion
 from lift2to3.resample import bridge_gaps, resample_points, resample_rotations
 from lift2to3.skeletons import CANONICAL, Skeleton, get_skeleton, rows_by_side
@@ -86,8 +87,7 @@ def _checked(motion: WorldPoints) -> WorldPoints:
         raise ValueError(
             f"joints are {points.shape} with {len(motion.joint_names)} names; wanted (time, joints, 3)"
         )
-    if not (np.isfinite(motion.fps) and motion.fps > 0):
-        raise ValueError(f"fps is {motion.fps}; wanted frames per second above 0")
+    as_rate(motion.fps, "joints")
     seen = np.all(np.isfinite(points), axis=-1)
     frames = np.flatnonzero(seen.any(1))
     if not len(frames):

@@ -24,6 +24,7 @@ from lift2to3.formats.motions.glb import write_glb
 from lift2to3.formats.motions.mot import write_mot
 from lift2to3.formats.motions.tables import write_csv, write_json
 from lift2to3.formats.motions.trc import write_trc
+from lift2to3.guarded_files import guarded
 from lift2to3.motion import (
     BodyMotion,
     Motion,
@@ -210,6 +211,7 @@ def body_of(motion: Motion | BodyMotion, progress: ProgressCallback | None = Non
     return fit_body(motion, progress=progress)
 
 
+@guarded
 def read_motion_file(path: str | Path) -> Motion | BodyMotion:
     """Read an ``.npz`` that `Motion.save` or `BodyMotion.save` wrote.
 

@@ -30,7 +30,9 @@ from lift2to3.formats.motions.tram import is_tram, read_tram_folder, tram_result
 from lift2to3.formats.motions.wham import is_wham, wham_result
 from lift2to3.formats.object_files import load_objects
 from lift2to3.geometry.ground import FOOT_HEIGHT_M
-from lift2to3.motion import BodyMotion, as_rate, load_body_motion
+from lift2to3.guarded_files import guarded
+from lift2to3.keypoints import as_rate
+from lift2to3.motion import BodyMotion, load_body_motion
 from lift2to3.resample import resample_linearly, resample_rotations
 from lift2to3.skeletons import FOOT_POINTS, INDEX
 from lift2to3.smpl import load_body_model
@@ -73,6 +75,7 @@ class SeenBody(NamedTuple):
     upright: bool = True
 
 
+@guarded
 def read_body(
     path: str | Path,
     track: str | int | None = None,

@@ -19,6 +19,8 @@ from lift2to3.contact import CONTACT_ROWS, contact_labels
 from lift2to3.conventions import MODEL_FPS
 from lift2to3.data.anatomy import HEEL_BACK_M, Family, Placement, find_family, place_points, with_heel_drop
 from lift2to3.formats.motions.bvh import Bvh, read_bvh
+from lift2to3.guarded_files import guarded
+from lift2to3.keypoints import as_rate
 from lift2to3.skeletons import INDEX, rows_by_side
 
 WORLD_FROM_Y_UP: Final = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
@@ -80,6 +82,7 @@ class MocapClip(NamedTuple):
         return self.contacts_trusted and not climbs
 
 
+@guarded
 def read_bvh_clip(
     path: str | Path,
     subject: str | None = None,
@@ -101,6 +104,7 @@ def read_bvh_clip(
     path = Path(path)
     subject = path.stem.split("_")[0] if subject is None else subject
     bvh = read_bvh(path, metres_per_unit)
+    as_rate(bvh.fps, path)
     try:
         return clip_from_bvh(bvh, path.stem, subject, uneven_floor)
     except ValueError as error:

@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 
 from lift2to3.array_files import load_arrays, save_arrays
 from lift2to3.data.mocap import MocapClip
+from lift2to3.guarded_files import guarded
 
 _VERSION: Final = 1
 _POINT_STEP_M: Final = 1e-4
@@ -51,11 +52,16 @@ def read_packed(paths: Iterable[str | Path]) -> list[MocapClip]:
     """
     clips: list[MocapClip] = []
     for path in paths:
-        arrays = load_arrays(path, needed=_KEYS)
-        if int(arrays["version"]) != _VERSION:
-            raise ValueError(f"{path}: packed clips of version {arrays['version']}; wanted {_VERSION}")
-        clips += _unpack(arrays)
+        clips += _read_file(path)
     return clips
+
+
+@guarded
+def _read_file(path: str | Path) -> list[MocapClip]:
+    arrays = load_arrays(path, needed=_KEYS)
+    if int(arrays["version"]) != _VERSION:
+        raise ValueError(f"{path}: packed clips of version {arrays['version']}; wanted {_VERSION}")
+    return _unpack(arrays)
 
 
 def _pack(clips: Sequence[MocapClip]) -> dict[str, np.ndarray]:

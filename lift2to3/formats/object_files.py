@@ -28,9 +28,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from lift2to3.formats.pickle_limits import spend
 from lift2to3.formats.safe_pickle import (
     KNOWN,
-    LARGEST_DENSE,
     Dtype,
     ForbiddenError,
     Inert,
@@ -38,58 +38,72 @@ from lift2to3.formats.safe_pickle import (
     array_from_bytes,
     plain_objects,
 )
+from lift2to3.guarded_files import guarded, most_unpacked, read_content
+from lift2to3.quoting import quoted
 
-LARGEST_UNPACKED: Final = 2**31
-"""Bytes that a compressed file may unpack to (2 GB): a short one can claim any size."""
 
-
+@guarded
 def load_objects(path: str | Path) -> Any:
     """The file's value, of None, numbers, strings, bytes, list, tuple, dict, set and arrays only.
 
     Raises:
         ValueError: none of the layouts above, a damaged file, one that names anything but arrays and
-            plain containers, or one that unpacks to more than `LARGEST_UNPACKED`.
+            plain containers, or one of which more is made than `guarded_files.most_unpacked`.
         FileNotFoundError: there is no such file.
     """
-    content = Path(path).read_bytes()
+    content = read_content(path)
     if content.startswith(_LZ4):
         raise ValueError(f"{path}: compressed by lz4, which is not read; save it again with compress=3")
     for start, unpacker in _UNPACKERS.items():
         if content.startswith(start):
-            content = _unpacked(content, unpacker, path)
-            return plain_objects(path, _ObjectReader(_Stream(content)).load, "a compressed joblib file")
+            unpacked = _unpacked(content, unpacker, path)
+            read = _ObjectReader(_Stream(unpacked)).load
+            return plain_objects(path, read, "a compressed joblib file", len(unpacked))
+    size = len(content)
     if content.startswith(b"PK"):
-        return plain_objects(path, lambda: _torch_zip(content), "a PyTorch file")
+        return plain_objects(path, lambda: _torch_zip(content), "a PyTorch file", size)
     if content.startswith(b"\x93NUMPY"):
-        return plain_objects(path, lambda: _npy(_Stream(content)), "an npy file")
-    return plain_objects(path, lambda: _pickle_or_torch(_Stream(content)), "a pickle")
+        return plain_objects(path, lambda: _npy(_Stream(content)), "an npy file", size)
+    return plain_objects(path, lambda: _pickle_or_torch(_Stream(content)), "a pickle", size)
 
+
+_LZMA_MEMORY: Final = 2**28
+"""Bytes that unpacking may take beside the result; the strongest setting takes a quarter."""
 
 _LZ4: Final = b"\x04\x22\x4d\x18"
 _UNPACKERS: Final[Mapping[bytes, Callable[[], Any]]] = {
     b"\x78\x01": zlib.decompressobj, b"\x78\x5e": zlib.decompressobj,
     b"\x78\x9c": zlib.decompressobj, b"\x78\xda": zlib.decompressobj,
     b"\x1f\x8b": lambda: zlib.decompressobj(wbits=31), b"BZh": bz2.BZ2Decompressor,
-    b"\xfd7zXZ": lzma.LZMADecompressor, b"\x5d\x00\x00": lzma.LZMADecompressor,
+    b"\xfd7zXZ": lambda: lzma.LZMADecompressor(memlimit=_LZMA_MEMORY),
+    b"\x5d\x00\x00": lambda: lzma.LZMADecompressor(memlimit=_LZMA_MEMORY),
 }  # fmt: skip
 """How compressed streams start → what unpacks them (``decompress(data, most)``, then ``eof``)."""
 
 
 def _unpacked(content: bytes, unpacker: Callable[[], Any], path: str | Path) -> bytes:
-    """The stream unpacked, as far as the limit and not a byte further."""
-    unpack = unpacker()
-    try:
-        found = unpack.decompress(content, LARGEST_UNPACKED + 1)
-    except Exception as error:  # each library has its own
-        raise ValueError(f"{path}: a damaged compressed file ({error})") from error
-    if len(found) > LARGEST_UNPACKED:
-        raise ValueError(
-            f"{path}: unpacks to more than {LARGEST_UNPACKED / 2**30:.3g} GB from {len(content)} bytes; "
-            "wanted less (save it without what is not needed, the vertices above all)"
-        )
-    if not unpack.eof:
-        raise ValueError(f"{path}: a compressed file that ends early; copy it again")
-    return found
+    """The stream unpacked, piece by piece, as far as the limit and no further."""
+    unpack, most = unpacker(), most_unpacked(len(content))
+    pieces, found, rest = [], 0, content
+    while not unpack.eof:
+        try:
+            piece = unpack.decompress(rest, min(_PIECE, most + 1 - found))
+        except Exception as error:  # each library has its own
+            raise ValueError(f"{path}: a damaged compressed file ({error})") from error
+        rest = getattr(unpack, "unconsumed_tail", b"")  # zlib's; the others keep theirs themselves
+        found += len(piece)
+        if found > most:
+            raise ValueError(
+                f"{path}: unpacks to more than {most / 2**30:.3g} GB from {len(content)} bytes; wanted less "
+                "(save it without what is not needed, the vertices above all)"
+            )
+        if not (piece or unpack.eof or rest):
+            raise ValueError(f"{path}: a compressed file that ends early; copy it again")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+_PIECE: Final = 2**24
 
 
 class _Stream(io.BytesIO):
@@ -118,7 +132,7 @@ class _JoblibArray(Inert):
         """Read the array from where the stream is."""
         dtype, shape = self.state["dtype"], self.state["shape"]
         if not isinstance(dtype, Dtype) or not all(isinstance(n, int) and n >= 0 for n in shape):
-            raise ValueError(f"an array of shape {shape!r} and dtype {dtype!r}")
+            raise ValueError(f"an array of shape {quoted(shape)} and dtype {quoted(dtype)}")
         kind = dtype.dtype()
         if kind.hasobject:
             self.array = _ObjectReader(file).load()
@@ -148,8 +162,9 @@ class _Storage(Inert):
         flat = np.frombuffer(
             self.data, np.dtype((">" if self.big_endian else "<") + self.code()), self.given[1]
         )
-        if self.given[0] == "bfloat16":  # the upper half of a float32
-            flat = (flat.astype(np.uint32) << 16).view(np.float32)
+        if self.given[0] == "bfloat16":
+            spend(4 * len(flat))
+            flat = (flat.astype(np.uint32) << 16).view(np.float32)  # it is the upper half of a float32
         return flat
 
 
@@ -172,11 +187,12 @@ class _Tensor(Inert):
         if not isinstance(storage, (_Storage, _StorageFromBytes)):
             raise ValueError(f"a tensor of {type(storage).__name__}")
         if not all(isinstance(n, int) and n >= 0 for n in (offset, *shape, *strides)):
-            raise ValueError(f"a tensor of shape {shape!r}, strides {strides!r} and offset {offset!r}")
+            raise ValueError(f"a tensor of shape {quoted(shape)} and strides {quoted(strides)}")
         count = math.prod(shape)
         last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
-        if count and (last >= len(flat) or count > max(len(flat), LARGEST_DENSE)):
-            raise ValueError(f"a tensor of shape {shape} in {len(flat)} stored numbers")
+        if count and last >= len(flat):
+            raise ValueError(f"a tensor of shape {quoted(shape)} in {len(flat)} stored numbers")
+        spend(count * flat.itemsize)
         if not count:
             return np.zeros(shape, flat.dtype)
         steps = [step * flat.itemsize for step in strides]
@@ -223,7 +239,7 @@ class _ObjectReader(Reader):
         known = isinstance(kind, type) and issubclass(kind, _StorageKind) and type(key) is str
         counted = isinstance(count, int) and count >= 0
         if what != "storage" or not known or not counted or view not in ([], [None]):
-            raise ForbiddenError(f"the storage {pid!r}")
+            raise ForbiddenError(f"the storage {quoted(pid)}")
         if key not in self.storages:
             made = _Storage(kind.code, count)
             assert isinstance(made, _Storage)
@@ -297,7 +313,7 @@ def _torch_legacy(file: _Stream) -> Any:
     storages: dict[str, _Storage] = {}
     magic, version, machine = (_ObjectReader(file).load() for _ in range(3))
     if magic != _TORCH_MAGIC or version != 1001:
-        raise ValueError(f"a PyTorch stream that starts with {magic!r}, {version!r}")
+        raise ValueError(f"a PyTorch stream that starts with {quoted(magic)}, {quoted(version)}")
     value = _ObjectReader(file, storages).load()
     for key in _ObjectReader(file).load():
         storage = storages[key]

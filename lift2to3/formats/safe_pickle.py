@@ -20,10 +20,12 @@ from typing import Any, Final
 
 import numpy as np
 
-LARGEST_DENSE: Final = 2**27
-"""A sparse matrix of more entries than this (1 GB) is refused: a short file can claim any size."""
+from lift2to3.formats.pickle_limits import check_size, limited, spend
+from lift2to3.guarded_files import guarded, most_unpacked, read_content
+from lift2to3.quoting import message, quoted
 
 
+@guarded
 def load_pickle(path: str | Path) -> Any:
     """The pickle's value, of None, numbers, strings, bytes, list, tuple, dict, set and arrays only.
 
@@ -33,27 +35,34 @@ def load_pickle(path: str | Path) -> Any:
         ValueError: not a pickle, a damaged one, or one that names anything else (the message says what).
         FileNotFoundError: there is no such file.
     """
-    content = Path(path).read_bytes()
-    return plain_objects(path, lambda: Reader(io.BytesIO(content)).load(), "a pickle")
+    content = read_content(path)
+    return plain_objects(path, lambda: Reader(io.BytesIO(content)).load(), "a pickle", len(content))
 
 
-def plain_objects(path: str | Path, read: Callable[[], Any], kind: str) -> Any:
+def plain_objects(path: str | Path, read: Callable[[], Any], kind: str, size: int) -> Any:
     """What ``read`` finds in a file, as plain containers and arrays; whatever goes wrong is a ValueError.
 
     Args:
         path: what the messages call the file.
         read: returns a `Reader`'s value.
         kind: what the file should be, with its article.
+        size: bytes that are read. What is made of them, arrays that share their numbers and containers that
+            hold one another many times counted in full, is at most `most_unpacked` of that.
     """
+    most = most_unpacked(size)
     try:
-        return _plain(read(), {})
+        with limited(most):
+            value = _plain(read(), {})
+        check_size(value, most)
+        return value
     except ForbiddenError as error:
         raise ValueError(
             f"{path}: the pickle asks for {error}, which is not read because it could run code; wanted "
             "NumPy arrays and plain containers only (save those, best as an npz)"
         ) from error
     except Exception as error:  # damaged opcodes end in nearly every kind of error
-        raise ValueError(f"{path}: not {kind}, or a damaged one ({type(error).__name__}: {error})") from error
+        why = message(f"{type(error).__name__}: {error}")
+        raise ValueError(f"{path}: not {kind}, or a damaged one ({why})") from error
 
 
 class ForbiddenError(Exception):
@@ -91,7 +100,7 @@ class Dtype(Inert):
         """Of numbers, strings or plain objects only."""
         code, order = self.given[0], self.state[1]
         if not re.fullmatch(r"[biufcSU]\d{1,6}|O8?", code):
-            raise ValueError(f"an array of dtype {code!r}; wanted numbers, strings or plain objects")
+            raise ValueError(f"an array of dtype {quoted(code)}; wanted numbers, strings or plain objects")
         return np.dtype(order + code if order in ("<", ">") else code)
 
 
@@ -128,12 +137,13 @@ class _Sparse(Inert):
     def value(self, plain: Callable[[Any], Any]) -> np.ndarray:
         shape = self.state["_shape"] if "_shape" in self.state else self.state["shape"]
         rows, columns = plain(shape)
-        if rows < 0 or columns < 0 or rows * columns > LARGEST_DENSE:
-            raise ValueError(f"a sparse matrix of {rows} × {columns}; wanted at most {LARGEST_DENSE} entries")
+        if rows < 0 or columns < 0:
+            raise ValueError(f"a sparse matrix of {rows} × {columns}")
         data, inner, starts = (plain(self.state[key]) for key in ("data", "indices", "indptr"))
         outer = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
         if inner.min(initial=0) < 0 or not len(outer) == len(inner) == len(data):
             raise ValueError("a sparse matrix whose indices do not fit")
+        spend(rows * columns * data.itemsize)
         dense = np.zeros((rows, columns), data.dtype)
         np.add.at(dense, (inner, outer) if self.by_column else (outer, inner), data)
         return dense
@@ -165,7 +175,7 @@ class Reconstructor:
     def __new__(cls, kind: Any, base: Any, state: Any) -> Any:
         """An instance of a known class, empty."""
         if not (isinstance(kind, type) and issubclass(kind, Inert)):
-            raise ValueError(f"an instance of {kind!r}")
+            raise ValueError(f"an instance of {quoted(kind)}")
         return kind()
 
     def __setstate__(self, state: Any) -> None:
@@ -176,7 +186,14 @@ class _Dict(Reconstructor):
     """A dict with an order (of a list of pairs, or its items follow) or a default: an ordinary one."""
 
     def __new__(cls, start: Any = None) -> dict[Any, Any]:
-        return dict(start) if isinstance(start, list) else {}
+        return {flat_key(key): item for key, item in start} if isinstance(start, list) else {}
+
+
+class _Set(Reconstructor):
+    """``set`` of a list."""
+
+    def __new__(cls, start: Any = ()) -> set[Any]:
+        return {flat_key(item) for item in start}
 
 
 class _Encoded(Reconstructor):
@@ -184,7 +201,8 @@ class _Encoded(Reconstructor):
 
     def __new__(cls, text: str = "", encoding: str = "latin1") -> bytes:
         if encoding != "latin1":
-            raise ValueError(f"bytes encoded as {encoding!r}; wanted 'latin1'")
+            raise ValueError(f"bytes encoded as {quoted(encoding)}; wanted 'latin1'")
+        spend(len(text))
         return text.encode("latin1")
 
 
@@ -219,12 +237,38 @@ KNOWN: Final[dict[str, type]] = {
             (builtins, "dict", NamedClass),
             (builtins, "list", NamedClass),
             (builtins, "bytes", _Encoded),
-            (builtins, "set", set),
+            (builtins, "set", _Set),
             (copy, "_reconstructor", Reconstructor),
         )
     },
 }
 """What a pickle may name, and what it gets for it."""
+
+
+def flat_key(key: Any) -> Any:
+    """A key of a dict or a member of a set, as it is: a number, text, or a tuple of a few of these.
+
+    Looking up a tuple takes as many steps as it has parts, each counted as often as it stands in another: of
+    45 pairs in one another there is no end. Nor may keys be chosen that all hash alike, as huge integers can.
+
+    Raises:
+        ValueError: anything else.
+    """
+    parts = key if type(key) is tuple else (key,)
+    if len(parts) <= _LONGEST_KEY and all(
+        part is None
+        or isinstance(part, (float, str, bytes, _Scalar))
+        or (isinstance(part, int) and abs(part) < 2**61 - 1)
+        for part in parts
+    ):
+        return key
+    raise ValueError(f"a key of a dict that is {quoted(key)}; wanted numbers, text or a few of them")
+
+
+_LONGEST_KEY: Final = 16
+
+
+_DISPATCH: Final = pickle._Unpickler.dispatch
 
 
 class Reader(pickle._Unpickler):
@@ -233,8 +277,43 @@ class Reader(pickle._Unpickler):
     The one written in Python, as the C one reserves whatever memory a damaged file claims to need.
     """
 
-    dispatch = pickle._Unpickler.dispatch | {
-        pickle.BYTEARRAY8[0]: pickle._Unpickler.dispatch[pickle.BINBYTES8[0]]  # likewise
+    dispatch = _DISPATCH | {pickle.BYTEARRAY8[0]: _DISPATCH[pickle.BINBYTES8[0]]}  # likewise
+
+    def load_setitem(self: Any) -> None:
+        """Python's own, the key seen to be flat."""
+        flat_key(self.stack[-2])
+        _DISPATCH[pickle.SETITEM[0]](self)
+
+    def load_setitems(self: Any) -> None:
+        """Likewise."""
+        for key in self.stack[::2]:
+            flat_key(key)
+        _DISPATCH[pickle.SETITEMS[0]](self)
+
+    def load_dict(self: Any) -> None:
+        """Likewise."""
+        for key in self.stack[::2]:
+            flat_key(key)
+        _DISPATCH[pickle.DICT[0]](self)
+
+    def load_additems(self: Any) -> None:
+        """Likewise."""
+        for key in self.stack:
+            flat_key(key)
+        _DISPATCH[pickle.ADDITEMS[0]](self)
+
+    def load_frozenset(self: Any) -> None:
+        """Likewise."""
+        for key in self.stack:
+            flat_key(key)
+        _DISPATCH[pickle.FROZENSET[0]](self)
+
+    dispatch |= {
+        pickle.SETITEM[0]: load_setitem,
+        pickle.SETITEMS[0]: load_setitems,
+        pickle.DICT[0]: load_dict,
+        pickle.ADDITEMS[0]: load_additems,
+        pickle.FROZENSET[0]: load_frozenset,
     }
     known: Mapping[str, type] = KNOWN
 
@@ -244,7 +323,7 @@ class Reader(pickle._Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """What stands for a name; any other ends the reading."""
         if f"{module}.{name}" not in self.known:
-            raise ForbiddenError(f"{module}.{name}")
+            raise ForbiddenError(message(f"{module}.{name}"))
         return self.known[f"{module}.{name}"]
 
     def get_extension(self, code: int) -> Any:
@@ -253,7 +332,7 @@ class Reader(pickle._Unpickler):
 
     def persistent_load(self, pid: Any) -> Any:
         """Ends the reading."""
-        raise ForbiddenError(f"the object outside the file {pid!r}")
+        raise ForbiddenError(f"the object outside the file {quoted(pid)}")
 
 
 def array_from_bytes(
@@ -261,14 +340,17 @@ def array_from_bytes(
 ) -> np.ndarray:
     """The array of these bytes; of a list of plain values where the dtype is object."""
     if not (isinstance(dtype, Dtype) and all(isinstance(n, int) and n >= 0 for n in shape)):
-        raise ValueError(f"an array of shape {shape!r} and dtype {dtype!r}")
+        raise ValueError(f"an array of shape {quoted(shape)} and dtype {quoted(dtype)}")
     kind = dtype.dtype()
     if kind.hasobject:
+        spend(8 * len(data))
         flat = np.empty(len(data), object)
         for i, item in enumerate(plain(data)):
             flat[i] = item
     else:
-        data = data.encode("latin1") if isinstance(data, str) else data
+        if isinstance(data, str):
+            spend(len(data))
+            data = data.encode("latin1")
         flat = np.frombuffer(data, kind) if len(data) else np.empty(0, kind)
     return flat.reshape(shape, order="F" if fortran else "C")
 
@@ -290,9 +372,11 @@ def _plain(value: Any, done: dict[int, Any]) -> Any:
 
 def _converted(value: Any, plain: Callable[[Any], Any]) -> Any:
     if isinstance(value, dict):
-        return {plain(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
+        return {flat_key(plain(key)): plain(item) for key, item in value.items()}
+    if isinstance(value, (set, frozenset)):
+        return type(value)(flat_key(plain(item)) for item in value)
+    if isinstance(value, (list, tuple)):
         return type(value)(map(plain, value))
     if isinstance(value, Inert):
         return value.value(plain)
-    raise ValueError(f"{value!r} stands where a value should")
+    raise ValueError(f"{quoted(value)} stands where a value should")

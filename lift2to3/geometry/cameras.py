@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from lift2to3.array_files import save_fields
 from lift2to3.conventions import NEAR_M
 from lift2to3.geometry.lens import FISHEYE_TERMS, distort, undistort
+from lift2to3.quoting import quoted
 from lift2to3.told import as_html, show
 
 
@@ -70,15 +71,21 @@ def ray_directions(view: View, n: Float[Array, "*batch points 2"]) -> Float[Arra
     return jnp.einsum("...ji,...pj->...pi", view.cam_from_world, ray_cam)
 
 
+_LARGEST: Final = 1e9
+"""More than any camera's pixels or metres; beyond, squares overflow."""
+
+
 def _array(name: str, value: object, shape: tuple[int, ...]) -> np.ndarray:
     try:
         array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"camera {name}: wanted {shape} numbers, found {value!r}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"camera {name}: wanted {shape} numbers, found {quoted(value)}") from error
     if array.shape != shape:
         raise ValueError(f"camera {name}: wanted shape {shape}, found {array.shape}")
     if not np.isfinite(array).all():
         raise ValueError(f"camera {name} is not finite: found {array.tolist()}")
+    if np.abs(array).max() > _LARGEST:
+        raise ValueError(f"camera {name}: wanted numbers up to {_LARGEST:.0g}, found {array.tolist()}")
     return array
 
 
@@ -120,12 +127,14 @@ def _check_intrinsics(K: np.ndarray, width: int, height: int) -> None:
 def _lens(dist: ArrayLike, fisheye: bool) -> np.ndarray | None:
     try:
         lens = np.asarray(dist, dtype=np.float64).reshape(-1)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         lens = np.array([np.nan])
     if fisheye and (lens.size not in (0, FISHEYE_TERMS) or not np.isfinite(lens).all()):
         raise ValueError(f"camera dist: a fisheye lens wants OpenCV's 4 finite coefficients, found {dist!r}")
     if lens.size not in (0, 4, 5, 8, 12, 14) or not np.isfinite(lens).all():
-        raise ValueError(f"camera dist: wanted 4, 5, 8, 12 or 14 finite OpenCV coefficients, found {dist!r}")
+        raise ValueError(
+            f"camera dist: wanted 4, 5, 8, 12 or 14 finite OpenCV coefficients, found {quoted(dist)}"
+        )
     return lens if lens.size else None
 
 

@@ -47,6 +47,12 @@ def check_result(motion: Motion, keypoints: Keypoints, camera: Camera) -> tuple[
         ImpossibleMotion: a person hundreds of metres away, taller than 3 m, or whose motion misses the
             keypoints by more than a fifth of their size.
     """
+    bad = np.argwhere(motion.valid & ~np.isfinite(motion.joints_world).all(axis=-1))
+    if len(bad):
+        raise ImpossibleMotion(
+            f"the result cannot be: {motion.joint_names[bad[0, 1]]} in frame {bad[0, 0]} is no number "
+            f"({len(bad)} such points): are keypoints and K in the pixels of one picture? Nothing was written"
+        )
     summary = summarise(motion, keypoints, camera)
     root = motion.joints_world[:, motion.joint_names.index("pelvis")]
     away = float(np.nanmedian(np.linalg.norm(root - camera.centre, axis=-1)))
@@ -56,9 +62,9 @@ def check_result(motion: Motion, keypoints: Keypoints, camera: Camera) -> tuple[
     tall = stature(motion)
     if tall > _TALLEST_M:
         found.append(f"the person is {tall:.1f} m tall: is the camera in metres?")
-    if summary.reprojection_px > _LARGEST_MISS * summary.body_px:
+    if summary.reprojection_share > _LARGEST_MISS:
         found.append(
-            f"the motion misses the keypoints by {summary.reprojection_px / summary.body_px:.0%} of the "
+            f"the motion misses the keypoints by {summary.reprojection_share:.0%} of the "
             "person's size: do camera and keypoints belong together (direction, resolution, skeleton)?"
         )
     if found:

@@ -287,7 +287,7 @@ def _facts(summary: Summary) -> list[tuple[str, str, str]]:
         (
             "Reprojection",
             _text(summary.reprojection_px, ".1f", "px"),
-            f"median; {_text(100 * summary.reprojection_px / summary.body_px, '.1f', '%')} of body size",
+            f"median; {_text(100 * summary.reprojection_share, '.1f', '%')} of body size",
         ),
         ("Spread", _text(100 * summary.spread_m, ".1f", "cm"), "uncertainty of a point, median"),
         ("Missing", _text(100 * summary.missing_fraction, ".0f", "%"), "of the keypoints"),

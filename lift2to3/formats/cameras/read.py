@@ -32,6 +32,8 @@ from lift2to3.formats.cameras.found import UNITS_M, FoundCamera, camera_of_table
 from lift2to3.formats.cameras.text import parse, read_text
 from lift2to3.formats.object_files import load_objects
 from lift2to3.geometry.cameras import Camera
+from lift2to3.guarded_files import guarded
+from lift2to3.quoting import quoted
 
 Direction = Literal["world_to_camera", "camera_to_world"]
 Unit = Literal["m", "cm", "mm"]
@@ -39,7 +41,6 @@ Up = Literal["x", "y", "z", "-x", "-y", "-z"]
 
 _FORMATS: Final = (toml_tables, qualisys, easymocap, opencap, human36m, panoptic, ros, opencv, own)
 """Told by content, in this order: ``recognises(table)``, ``read(table, path)``; ours takes what is left."""
-_LARGEST_NPZ: Final = 2**24
 _SHOWN: Final = 12
 _FARTHEST_FLOOR_M: Final = 1000.0
 
@@ -53,6 +54,7 @@ class Intrinsics(NamedTuple):
     fisheye: bool
 
 
+@guarded
 def read_camera(
     path: str | Path,
     direction: Direction | None = None,
@@ -101,6 +103,7 @@ def read_camera(
         raise ValueError(f"{where}: {error}") from error
 
 
+@guarded
 def read_intrinsics(path: str | Path, size: str | None = None) -> Intrinsics:
     """Only the lens of a camera, from the same files; R and t may be absent.
 
@@ -196,7 +199,7 @@ def _read(path: Path) -> list[FoundCamera]:
     with path.open("rb") as file:
         start = file.read(2)
     if start == b"PK" or path.suffix == ".npz":
-        return [camera_of_table(load_arrays(path, largest=_LARGEST_NPZ), str(path))]
+        return [camera_of_table(load_arrays(path), str(path))]
     if start[:1] == b"\x80":
         table = load_objects(path)
         if not opencap.recognises(table):
@@ -286,7 +289,7 @@ def _numbers(name: str, value: Any) -> np.ndarray:
     try:
         return np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"camera {name} holds something else than numbers: {str(value)[:200]!r}") from error
+        raise ValueError(f"camera {name} holds something else than numbers: {quoted(value)}") from error
 
 
 def _rotation(value: Any) -> np.ndarray:

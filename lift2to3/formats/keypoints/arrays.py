@@ -17,7 +17,7 @@ from typing import Final
 
 import numpy as np
 
-from lift2to3.array_files import load_arrays
+from lift2to3.array_files import load_array, load_arrays
 from lift2to3.formats.keypoints.found import Detection, Detections, Found, stated_first_frame, stated_rate
 
 _MEDIAPIPE: Final = 33
@@ -57,13 +57,7 @@ def read_npy(path: Path) -> Found | Detections:
     Raises:
         ValueError: not a plain array.
     """
-    try:
-        points = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise ValueError(f"{path}: not a plain .npy array ({error}); save numbers, not objects") from error
-    if not isinstance(points, np.ndarray):
-        raise ValueError(f"{path}: an archive, not one array; give it the ending .npz")
-    return _clip(path, points)
+    return _clip(path, load_array(path))
 
 
 def _clip(

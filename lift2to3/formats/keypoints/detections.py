@@ -64,7 +64,8 @@ def people_of(entry: Any, frame: int | str, source: object) -> Iterator[Detectio
             raise ValueError(
                 f"{source}: frame {frame!r:.40} holds {person!r:.40}; wanted people with keypoints"
             )
-        points, scores = person.get("keypoints"), first_of(person, _SCORES)
+        points: Any = person.get("keypoints")
+        scores: Any = first_of(person, _SCORES)
         if isinstance(points, dict) and points:
             points, scores = _columns(points, source)
         if _nesting(points) == 3:  # arrays over all people of the frame

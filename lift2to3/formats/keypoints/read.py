@@ -33,6 +33,7 @@ from lift2to3.formats.keypoints.found import Detections, Found
 from lift2to3.formats.keypoints.joint_names import in_skeleton
 from lift2to3.formats.keypoints.people import every_person, one_person
 from lift2to3.formats.keypoints.scores import as_confidence
+from lift2to3.guarded_files import guarded
 from lift2to3.keypoints import Keypoints, as_keypoints
 from lift2to3.skeletons import ALSO_READ, SKELETONS, Skeleton, get_skeleton
 
@@ -51,6 +52,7 @@ FORMATS: Final = (*_JSON, *tracking.PROGRAMS)
 """What ``format`` may be, where a file's content is not to decide."""
 
 
+@guarded
 def read_keypoints(
     path: str | Path,
     skeleton: str | Skeleton | None = None,
@@ -207,7 +209,7 @@ def _choose_skeleton(stated: str | None, given: str | Skeleton | None, joints: i
 
 
 def _choose_fps(stated: float | None, given: float | None) -> float:
-    if stated is not None and given is not None and abs(stated - given) > 1e-6 * abs(given):
+    if stated is not None and given is not None and not abs(stated - given) <= 1e-6 * abs(given):
         raise ValueError(
             f"the file states {stated:g} frames per second, the argument {given:g}; wanted one: leave "
             "--fps out or correct the file"

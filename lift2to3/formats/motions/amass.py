@@ -28,7 +28,7 @@ from lift2to3.array_files import load_arrays, require_keys, save_arrays
 from lift2to3.body import BODY_JOINTS
 from lift2to3.formats.motions.file_axes import orthonormal, quaternions_xyzw
 from lift2to3.formats.motions.smpl_results import Fields, Root, SmplResult, as_numbers
-from lift2to3.formats.object_files import LARGEST_UNPACKED
+from lift2to3.guarded_files import guarded
 from lift2to3.motion import BodyMotion, check_body
 from lift2to3.skeletons import CANONICAL
 
@@ -83,6 +83,7 @@ def write_smpl_npz(
     )
 
 
+@guarded
 def read_amass_npz(path: str | Path) -> SmplResult:
     """Read an AMASS-style npz of anybody's: world with z up and the floor at 0, no camera.
 
@@ -90,7 +91,7 @@ def read_amass_npz(path: str | Path) -> SmplResult:
         ValueError: no such npz: a key is missing, or holds something else (the message says which).
         FileNotFoundError: there is no such file.
     """
-    arrays = load_arrays(path, needed=("trans", "betas"), only=_READ, largest=LARGEST_UNPACKED)
+    arrays = load_arrays(path, needed=("trans", "betas"), only=_READ)
     fields, columns = Fields(arrays, path), 0
     if "poses" in arrays:
         columns = arrays["poses"].shape[-1] if arrays["poses"].ndim else 0
@@ -127,6 +128,7 @@ def _model(fields: Mapping[str, np.ndarray], columns: int) -> Literal["smpl", "s
     return "smpl" if columns == 72 or named == "smpl" else "smplh"
 
 
+@guarded
 def read_smpl_npz(path: str | Path) -> BodyMotion:
     """Read what `write_smpl_npz` wrote, of either model.
 

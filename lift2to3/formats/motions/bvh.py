@@ -25,6 +25,7 @@ from lift2to3.body import BODY_JOINTS, JOINT_PARENTS
 from lift2to3.formats.motions.euler import euler_degrees
 from lift2to3.formats.motions.file_axes import FileBody, UpAxis, body_in_file
 from lift2to3.formats.motions.text_rows import write_rows
+from lift2to3.guarded_files import guarded, read_content
 from lift2to3.motion import BodyMotion
 from lift2to3.whole_file import whole_text
 
@@ -113,6 +114,7 @@ class _Tokens:
         return ValueError(f"{self.path}, line {self.line}: {message}")
 
 
+@guarded
 def read_bvh(path: str | Path, metres_per_unit: float = 1.0) -> Bvh:
     """Read a BVH file.
 
@@ -128,7 +130,7 @@ def read_bvh(path: str | Path, metres_per_unit: float = 1.0) -> Bvh:
         FileNotFoundError: there is no such file.
     """
     path = Path(path)
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = read_content(path).decode("utf-8", errors="replace").splitlines()
     motion = next((row for row, line in enumerate(lines) if line.strip() == "MOTION"), None)
     joints, ends = _read_hierarchy(path, lines[:motion])
     if motion is None:

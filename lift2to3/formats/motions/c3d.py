@@ -24,6 +24,7 @@ _BLOCK: Final = 512
 _MOST_FRAMES: Final = 65535
 _INTEL: Final = 84
 _MM_IN_METRES: Final = 1e-3
+_LONGEST_LABEL: Final = 120  # 255 of them fit a parameter
 
 
 def write_c3d(path: str | Path, motion: Motion, up: UpAxis = "z") -> Path:
@@ -100,6 +101,6 @@ def _value(value: Any) -> bytes:
         return struct.pack("<bB", size, value.ndim) + bytes(value.shape) + value.tobytes()
     if isinstance(value, str):
         return struct.pack("<bBB", -1, 1, len(value)) + value.encode("ascii", "replace")
-    width = max(map(len, value))
-    text = "".join(name.ljust(width) for name in value).encode("ascii", "replace")
+    width = min(max(map(len, value)), _LONGEST_LABEL)
+    text = "".join(name[:width].ljust(width) for name in value).encode("ascii", "replace")
     return struct.pack("<bBBB", -1, 2, width, len(value)) + text

@@ -9,6 +9,7 @@ unknown.
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from lift2to3.contact import CONTACT_POINTS
 from lift2to3.formats.motions.file_axes import visible_points
 from lift2to3.formats.motions.text_rows import write_rows
 from lift2to3.motion import Motion
+from lift2to3.quoting import printable
 from lift2to3.whole_file import whole_text
 
 _FRAME = "world, z up, metres, floor z = 0"
@@ -50,9 +52,15 @@ def _write_csv(
 ) -> Path:
     table = np.column_stack([times_s, values])
     with whole_text(path) as file:
-        file.write(",".join(["time_s", *headings]) + "\n")
+        csv.writer(file, lineterminator="\n").writerow(["time_s", *map(_harmless, headings)])
         write_rows(file, table, ["%.9f"] + [form] * values.shape[1], ",", missing="")
     return path
+
+
+def _harmless(heading: str) -> str:
+    """A name as a heading: spreadsheets run what starts as a formula, so a quote stands before it."""
+    heading = printable(heading)
+    return f"'{heading}" if heading[:1] in ("=", "+", "-", "@", "\t", "\n") else heading
 
 
 def write_json(path: str | Path, motion: Motion) -> Path:

@@ -23,6 +23,7 @@ import numpy as np
 
 from lift2to3.formats.motions.smpl_results import BODY_JOINTS, Root, SmplResult, as_fields, choose_track
 from lift2to3.formats.object_files import load_objects
+from lift2to3.guarded_files import guarded
 
 _KEYS = ("pred_rotmat", "pred_shape", "pred_trans", "frame")
 _CAMERA_KEYS = ("pred_cam_R", "pred_cam_T", "img_focal", "img_center")
@@ -33,6 +34,7 @@ def is_tram(found: Any) -> bool:
     return isinstance(found, dict) and ("pred_rotmat" in found or "pred_cam_R" in found)
 
 
+@guarded
 def read_tram_folder(folder: str | Path, track: str | int | None = None) -> SmplResult:
     """A person of ``results/<video>``; a track's name is the number in its file's name.
 

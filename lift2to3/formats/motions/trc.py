@@ -31,7 +31,8 @@ def write_trc(path: str | Path, motion: Motion, up: UpAxis = "y", unit: Unit = "
     path = Path(path)
     points = visible_points(motion, up, METRES[unit]).reshape(len(motion.joints_world), -1)
     count, rate = len(points), f"{motion.fps:.12g}"
-    names, first = motion.joint_names, str(motion.first_frame + 1)
+    names = [" ".join(name.split()) for name in motion.joint_names]  # a tab would start the next heading
+    first = str(motion.first_frame + 1)
     values = (rate, rate, str(count), str(len(names)), unit, rate, first, str(count))
     axes = [f"{axis}{number}" for number in range(1, len(names) + 1) for axis in "XYZ"]
     number = motion.first_frame + 1 + np.arange(count)
