@@ -18,7 +18,7 @@ from written_files import COMPONENTS, ITEMS, read_glb, read_glb_clip
 
 from lift2to3.body import BODY_JOINTS
 from lift2to3.formats.motions.figure_mesh import SkinnedMesh, figure_mesh, rest_positions
-from lift2to3.formats.motions.glb import write_glb
+from lift2to3.formats.motions.glb import write_glb, write_people_glb
 
 
 def test_a_glb_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -206,8 +206,11 @@ def test_a_body_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     bent[3, 4] = np.nan
     with pytest.raises(ValueError, match="rotations of left_knee is not finite in frame 3"):
         write_glb(tmp_path / "clip.glb", body._replace(rotations=bent))
-    with pytest.raises(ValueError, match="cannot be told apart"):
+    with pytest.raises(ValueError, match="fps is 1e.45; wanted 1 to 1,000"):
         write_glb(tmp_path / "clip.glb", moving_body(20, fps=1e45))
+    late = moving_body(20)._replace(first_frame=2**30)
+    with pytest.raises(ValueError, match="cannot be told apart"):
+        write_people_glb(tmp_path / "clip.glb", {"one": moving_body(20), "other": late})
     assert not list(tmp_path.iterdir())
 
 

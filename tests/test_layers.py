@@ -12,6 +12,8 @@ LAYERS = (
     (
         "conventions",
         "skeletons",
+        "quoting",
+        "guarded_files",
         "whole_file",
         "array_files",
         "disk_cache",
