@@ -18,7 +18,7 @@ from lift2to3.formats.keypoints import coco, mmpose, openpose, own_json
 from lift2to3.formats.keypoints.arrays import read_npy, read_npz
 from lift2to3.formats.keypoints.found import Found
 from lift2to3.guarded_files import guarded
-from lift2to3.keypoints import Keypoints, as_keypoints
+from lift2to3.keypoints import Keypoints, as_keypoints, as_rate
 from lift2to3.skeletons import SKELETONS, Skeleton, get_skeleton
 
 _JSON: Final = (own_json, openpose, mmpose, coco)
@@ -106,7 +106,8 @@ def _choose_skeleton(stated: str | None, given: str | Skeleton | None, joints: i
 
 
 def _choose_fps(stated: float | None, given: float | None) -> float:
-    if stated is not None and given is not None and not abs(stated - given) <= 1e-6 * abs(given):
+    given = None if given is None else as_rate(given, "--fps")
+    if stated is not None and given is not None and not abs(stated - given) <= 1e-6 * given:
         raise ValueError(
             f"the file states {stated:g} frames per second, the argument {given:g}; wanted one: leave "
             "--fps out or correct the file"
