@@ -341,8 +341,8 @@ def test_what_killed_writers_left_is_swept(tmp_path):
 VALID = (
     "json", "keypoints.json", "keypoints.coco", "keypoints.mmpose", "keypoints.openpose", "keypoints.npz",
     "keypoints.npy", "camera.json", "camera.npz", "camera.toml", "skeleton", "motion", "body", "bvh",
-    "bvh_clip", "smpl_npz", "amass_npz", "pickle", "objects", "objects.zlib", "objects.pt", "result.gvhmr", "result.wham",
-    "result.phalp", "model.npz", "model.pkl", "weights",
+    "packed", "smpl_npz", "amass_npz", "pickle", "objects", "objects.zlib", "objects.pt", "result.gvhmr",
+    "result.wham", "result.phalp", "model.npz", "model.pkl", "weights",
 )  # fmt: skip
 
 

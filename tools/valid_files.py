@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,8 @@ import numpy as np
 from lift2to3.array_files import load_json
 from lift2to3.checkpoint import load_weights, save_weights
 from lift2to3.convert.read_body import read_body
-from lift2to3.data.mocap import read_bvh_clip
+from lift2to3.data.mocap import MocapClip
+from lift2to3.data.packed import read_packed, write_packed
 from lift2to3.formats.cameras.read import read_camera
 from lift2to3.formats.keypoints.read import read_keypoints
 from lift2to3.formats.motions.amass import read_amass_npz, read_smpl_npz, write_smpl_npz
@@ -59,6 +61,18 @@ def _bytes(folder: Path, name: str, write: Callable[[Path], Any]) -> bytes:
 
 def _arrays(content: bytes) -> dict[str, np.ndarray]:
     return dict(np.load(io.BytesIO(content)))
+
+
+def _pack(path: Path) -> None:
+    """A clip of mocap of two joints."""
+    clip = MocapClip(
+        clip="walk", subject="me", family="two", fps=30.0, uneven_floor=False, joint_names=("a", "b"),
+        parents=np.array([-1, 0]), rest_offsets=np.ones((2, 3), np.float32),
+        root_translation=np.ones((FRAMES, 3), np.float32),
+        rotations=np.tile(np.float32([1, 0, 0, 0]), (FRAMES, 2, 1)),
+        points_world=np.ones((FRAMES, 38, 3), np.float32), contacts=np.ones((FRAMES, 4), bool),
+    )  # fmt: skip
+    write_packed(path, [clip])
 
 
 def _torch_file() -> bytes:
@@ -149,6 +163,7 @@ def valid_files(folder: Path) -> dict[str, Example]:
         return read_keypoints(path, "coco17", 30.0)
 
     def frame_file(path: Path) -> Any:
+        path.with_name("f_1.json").write_text(json.dumps({"people": [{"pose_keypoints_2d": people[1]}]}))
         return read_keypoints(path.parent, "coco17", 30.0)
 
     table = {"skeleton": "coco17", "fps": 30.0, "keypoints": points.tolist()}
@@ -182,7 +197,9 @@ def valid_files(folder: Path) -> dict[str, Example]:
         "motion": Example("motion.npz", "npz", motion, load_motion),
         "body": Example("b.npz", "npz", _arrays(_bytes(folder, "b.npz", body.save)), load_body_motion),
         "bvh": Example("a.bvh", "bytes", bvh, read_bvh),
-        "bvh_clip": Example("walk_01.bvh", "bytes", bvh, read_bvh_clip),
+        "packed": Example(
+            "p.npz", "npz", _arrays(_bytes(folder, "p.npz", _pack)), lambda p: read_packed([p])
+        ),
         "smpl_npz": Example("a.npz", "npz", smpl, read_smpl_npz),
         "amass_npz": Example("a.npz", "npz", smpl, read_amass_npz),
         "pickle": Example("a.pkl", "pickle", plain, load_pickle),
