@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from lift2to3.keypoints import as_rate
 from lift2to3.motion import BodyMotion, Motion
 from lift2to3.resample import bridge_gaps, resample_points, resample_rotations
 from lift2to3.skeletons import CANONICAL, Skeleton, get_skeleton, rows_by_side
