@@ -238,3 +238,35 @@ def test_with_nothing_saved_there_is_nothing_to_resume(tmp_path):
     assert checkpoints.latest is None
     with pytest.raises(FileNotFoundError, match="no saved training state to resume from"):
         checkpoints.restore(state(0))
+
+
+def test_a_state_without_its_manifest_was_never_saved(saved):
+    (saved / "15.sha256.json").unlink()
+    with pytest.warns(
+        UserWarning, match="the saving of step 15 was cut off, it has no manifest: going on from 10"
+    ):
+        checkpoints = reopened(saved)
+    assert checkpoints.latest == 10
+    assert_same(checkpoints.restore(state(0)), state(10))
+    with pytest.raises(FileNotFoundError, match=r"15\.sha256\.json"):
+        checkpoints.restore(state(0), step=15)
+    checkpoints.save(12, state(12))  # earlier than the one that was cut off
+    checkpoints.close()
+    assert sorted(os.listdir(saved)) == ["10", "10.sha256.json", "12", "12.sha256.json"]
+    assert_same(reopened(saved).restore(state(0)), state(12))
+
+
+def test_where_no_state_has_a_manifest_one_starts_anew(saved):
+    for manifest in saved.glob("*.sha256.json"):
+        manifest.unlink()
+    with pytest.warns(UserWarning, match=r"step 1., 1. was cut off, it has no manifest: starting anew"):
+        assert reopened(saved).latest is None
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", "\0"])
+def test_a_damaged_manifest_is_named(saved, content):
+    (saved / "15.sha256.json").write_text(content)
+    with pytest.raises(
+        ValueError, match=r"15\.sha256\.json: .* delete (it|this file) to resume from an earlier"
+    ):
+        reopened(saved).restore(state(0))

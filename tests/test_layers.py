@@ -18,6 +18,8 @@ LAYERS = (
         "array_files",
         "disk_cache",
         "weights_folder",
+        "guarded_files",
+        "quoting",
         "resample",
         "progress",
         "told",

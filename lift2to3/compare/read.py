@@ -172,6 +172,6 @@ def _agreed_rate(path: Path, stated: float | None, given: float | None) -> float
     if fps is None:
         raise ValueError(f"{path} does not state its frames per second; pass --fps (--truth-fps)")
     fps = as_rate(fps, path)
-    if given is not None and not abs(given - fps) <= 1e-6 * fps:
+    if given is not None and abs(as_rate(given, "--fps") - fps) > 1e-6 * fps:
         raise ValueError(f"{path} states {fps:g} frames per second, given are {given:g}; wanted one")
     return fps

@@ -287,6 +287,8 @@ def _size(value: Any) -> tuple[float, float]:
 
 def _numbers(name: str, value: Any) -> np.ndarray:
     try:
+        if np.iscomplexobj(value):
+            raise TypeError("complex numbers")
         return np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"camera {name} holds something else than numbers: {quoted(value)}") from error

@@ -34,7 +34,7 @@ from lift2to3.formats.keypoints.joint_names import in_skeleton
 from lift2to3.formats.keypoints.people import every_person, one_person
 from lift2to3.formats.keypoints.scores import as_confidence
 from lift2to3.guarded_files import guarded
-from lift2to3.keypoints import Keypoints, as_keypoints
+from lift2to3.keypoints import Keypoints, as_keypoints, as_rate
 from lift2to3.skeletons import ALSO_READ, SKELETONS, Skeleton, get_skeleton
 
 _JSON: Final[Mapping[str, Any]] = {
@@ -209,7 +209,8 @@ def _choose_skeleton(stated: str | None, given: str | Skeleton | None, joints: i
 
 
 def _choose_fps(stated: float | None, given: float | None) -> float:
-    if stated is not None and given is not None and not abs(stated - given) <= 1e-6 * abs(given):
+    given = None if given is None else as_rate(given, "--fps")
+    if stated is not None and given is not None and not abs(stated - given) <= 1e-6 * given:
         raise ValueError(
             f"the file states {stated:g} frames per second, the argument {given:g}; wanted one: leave "
             "--fps out or correct the file"
