@@ -16,7 +16,7 @@ from lift2to3.commands.arguments import (
     Track,
     as_format,
 )
-from lift2to3.commands.lift import BODY_FILE
+from lift2to3.commands.lift_files import BODY_FILE
 from lift2to3.commands.output import prepare_folder, print_report, print_written, write_report_text
 from lift2to3.progress import progress
 from lift2to3.told import gathered_warnings

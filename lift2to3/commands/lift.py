@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -21,6 +20,7 @@ from lift2to3.commands.arguments import (
     as_format,
     optional,
 )
+from lift2to3.commands.lift_files import BODY_FILE, MOTION_FILE, PAGE_FILE, PICTURE_FILE, lift_and_write
 from lift2to3.commands.output import Rows, prepare_folder, print_report, print_written, write_report_text
 from lift2to3.progress import progress
 from lift2to3.told import gathered_warnings
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from lift2to3.keypoints import Keypoints
     from lift2to3.motion import Motion
 
-MOTION_FILE, BODY_FILE, PICTURE_FILE = "motion.npz", "body.npz", "motion.png"
-PAGE_FILE, TEXT_FILE, OVERLAY_FILE = "report.html", "report.txt", "overlay.mp4"
+TEXT_FILE, OVERLAY_FILE = "report.txt", "overlay.mp4"
 
 _TRUTH_ROWS: Final = {
     "mpjpe": "joint error, hips aligned (MPJPE)",
@@ -150,24 +149,6 @@ def demo(out: Folder = Path("lift2to3_demo"), weights: Weights = "small", seed: 
     print_report(title, rows, motion.warnings)
     write_report_text(out / TEXT_FILE, title, rows, motion.warnings)
     print_written([out / name for name in (*written, PAGE_FILE, TEXT_FILE)])
-
-
-def lift_and_write(
-    keypoints: Keypoints, camera: Camera, out: Path, weights: str, **how: int | bool | None
-) -> tuple[Motion, list[str], float]:
-    """The motion; what is in ``out`` of it (motion, body where it has one, picture); seconds of lifting."""
-    from lift2to3.pipeline.lift import Lifter
-
-    start = time.perf_counter()
-    with gathered_warnings(), progress("lifting") as advance:  # they are in motion.warnings
-        motion = Lifter.from_pretrained(weights).lift(keypoints, camera, progress=advance, **how)  # type: ignore[arg-type]
-    seconds = time.perf_counter() - start
-    (out / BODY_FILE).unlink(missing_ok=True)  # an earlier lift's
-    motion.save(out / MOTION_FILE)
-    from lift2to3.report.figure import draw_motion  # only here: what is wrong with the input need not wait
-
-    draw_motion(motion, keypoints, camera, out / PICTURE_FILE)
-    return motion, [MOTION_FILE, *([BODY_FILE] if motion.body is not None else []), PICTURE_FILE], seconds
 
 
 def summary_rows(motion: Motion, keypoints: Keypoints, camera: Camera) -> list[tuple[str, str]]:

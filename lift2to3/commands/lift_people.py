@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lift2to3.commands.lift_files import BODY_FILE, MOTION_FILE, PAGE_FILE, PICTURE_FILE, lift_and_write
 from lift2to3.commands.output import prepare_folder, print_report, print_written
 from lift2to3.told import gathered_warnings
 
@@ -43,7 +44,6 @@ def lift_people(
     Raises:
         ValueError: nobody whose lift can be.
     """
-    from lift2to3.commands.lift import BODY_FILE, MOTION_FILE, PAGE_FILE, PICTURE_FILE, lift_and_write
     from lift2to3.fit.fit_body import fit_body
     from lift2to3.formats.motions.glb import write_people_glb
     from lift2to3.report.page import write_report
