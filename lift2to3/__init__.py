@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from lift2to3.convert.export import export
     from lift2to3.fit.fit_body import fit_body
     from lift2to3.formats.cameras.read import read_camera, write_camera
-    from lift2to3.formats.keypoints.read import read_keypoints, write_keypoints
+    from lift2to3.formats.keypoints.read import read_keypoints, read_people, write_keypoints
     from lift2to3.geometry.cameras import Camera
     from lift2to3.keypoints import Keypoints, as_keypoints
     from lift2to3.motion import BodyMotion, Motion, load_body_motion, load_motion
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BodyMotion", "Camera", "Keypoints", "Lifter", "Motion", "Skeleton", "as_keypoints", "export",
     "fit_body", "lift", "load_body_motion", "load_motion", "load_skeleton", "read_camera", "read_keypoints",
-    "refine_body", "refine_feet", "write_camera", "write_keypoints",
+    "read_people", "refine_body", "refine_feet", "write_camera", "write_keypoints",
 ]  # fmt: skip
 
 _HOME = {
@@ -33,6 +33,7 @@ _HOME = {
     "refine_body": "pipeline.refine_body",
     "read_camera": "formats.cameras.read",
     "read_keypoints": "formats.keypoints.read",
+    "read_people": "formats.keypoints.read",
     "write_camera": "formats.cameras.read",
     "write_keypoints": "formats.keypoints.read",
     "refine_feet": "pipeline.refine_feet",

@@ -1,6 +1,7 @@
 """Lifting by the public API, with a tiny random model: everything but how good the motion is."""
 
 import dataclasses
+import warnings
 
 import numpy as np
 import pytest
@@ -120,6 +121,24 @@ def test_missing_joints_and_frames_are_filled_in(lift, still):
     motion = lift(l23.as_keypoints(xy), camera())
     assert motion.valid.all() and np.isfinite(motion.joints_world).all() and np.isfinite(motion.spread).all()
     assert distance_mm(motion.joints_world, still[1].joints_world) > 1
+
+
+@pytest.mark.parametrize("nowhere", [(-1, -1), (0, 0), (65535, 65535), (-2000, 400), (4000, 4000)])
+def test_what_detectors_write_for_nowhere_is_lifted_as_missing(lift, still, nowhere):
+    """With full confidence; what only the camera's picture tells is said with joint and share."""
+    xy = still[0].xy_px.copy()
+    xy[5:17, 9] = nowhere
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "keypoints far outside")  # is in found.warnings
+        found = lift(l23.as_keypoints(xy, np.ones((48, 17))), camera())
+    told = [text for text in found.warnings if "far outside the" in text]
+    assert ["left_wrist in 25 %" in text for text in told] == (
+        [True] if abs(nowhere[0]) in (2000, 4000) else []
+    )
+    xy[5:17, 9] = np.nan
+    np.testing.assert_array_equal(
+        found.joints_world, lift(l23.as_keypoints(xy, np.ones((48, 17))), camera()).joints_world
+    )
 
 
 def test_what_a_missing_keypoint_reads_does_not_matter(lift, still):

@@ -27,8 +27,14 @@ _STEADY: Final = 4
 """Frames that a velocity is measured over, and that it is believed for."""
 _KNOWN: Final = 3
 """Frames after which a person is no accident of one frame."""
+_COMPARABLE: Final = 3
+"""Joints that two people must both show for their poses to be compared."""
 CROSSING: Final = 0.25
 """People whose joints lie so near each other, in body sizes, could be taken for one another."""
+
+
+People = Float[np.ndarray, "*batch joints 3"]
+Broadcast = Float[np.ndarray, "*#batch joints 3"]
 
 
 class Track(NamedTuple):
@@ -40,7 +46,8 @@ class Track(NamedTuple):
     @property
     def weight(self) -> float:
         """Sum over frames of the mean score."""
-        return float(sum(np.nan_to_num(points[:, 2]).clip(0.0, 1.0).mean() for points in self.points))
+        scores = np.stack(self.points)[..., 2]
+        return float(np.nan_to_num(scores).clip(0.0, 1.0).mean(axis=1).sum())
 
 
 def link(frames: Mapping[int, Sequence[Person]]) -> list[Track]:
@@ -52,10 +59,9 @@ def link(frames: Mapping[int, Sequence[Person]]) -> list[Track]:
     ended: list[Track] = []
     active: list[Track] = []
     for number in sorted(frames):
-        people = frames[number]
         ended += [track for track in active if number - track.frames[-1] > LOOK_BACK]
         active = [track for track in active if number - track.frames[-1] <= LOOK_BACK]
-        left = list(people)
+        left = list(frames[number])
         for old in (True, False):  # who is known for longer has the first choice
             tracks = [track for track in active if (len(track.frames) >= _KNOWN) == old]
             pairs = _assigned(tracks, left, number)
@@ -72,88 +78,97 @@ def _assigned(tracks: list[Track], people: Sequence[Person], number: int) -> lis
     """(track, person) that belong together."""
     if not tracks or not people:
         return []
-    gaps = [number - track.frames[-1] for track in tracks]
-    near = np.array([min(_NEAR + _NEAR_PER_FRAME * (gap - 1), _FARTHEST) for gap in gaps])
-    expected = [_expected(track, gap) for track, gap in zip(tracks, gaps, strict=True)]
-    cost = np.array([[_apart(points, person) for person in people] for points in expected])
-    cost = np.minimum(cost / near[:, None], 1e3)  # where nobody is near, any pair costs alike
-    cost[cost >= 1.0] = 1e3
+    expected = np.stack([_expected(track, number) for track in tracks])
+    cost = apart(expected[:, None], np.stack(people)) / _reach(tracks, number)[:, None]
+    cost = np.where(cost < 1.0, cost, 1e3)  # where nobody is near, any pair costs alike
     rows, columns = linear_sum_assignment(cost)
     pairs = zip(rows.tolist(), columns.tolist(), strict=True)
     return [(row, column) for row, column in pairs if cost[row, column] < 1.0]
 
 
-def _expected(track: Track, gap: int) -> Person:
-    """Where a person's joints would be so many frames after they were last seen."""
-    last = track.points[-1]
-    back = min(_STEADY, len(track.points) - 1)
-    if back < 2:
+def _reach(tracks: Sequence[Track], number: int) -> Float[np.ndarray, "tracks"]:
+    """How far from where they are expected people may be in a frame, in sizes of the body."""
+    gaps = np.array([number - track.frames[-1] for track in tracks])
+    return np.minimum(_NEAR + _NEAR_PER_FRAME * (gaps - 1), _FARTHEST)
+
+
+def _expected(track: Track, number: int) -> Person:
+    """Where a person's joints would be in a frame, as they moved last."""
+    last, back = track.points[-1], min(_STEADY, len(track.points) - 1)
+    passed = track.frames[-1] - track.frames[-1 - back]
+    if back < 2 or passed > 2 * _STEADY:
         return last
     earlier = track.points[-1 - back]
     both = seen(last) & seen(earlier)
-    if not both.any() or track.frames[-1] - track.frames[-1 - back] > 2 * _STEADY:
+    if not both.any():
         return last
-    moved = np.median((last - earlier)[both, :2], axis=0)  # the body's, not each joint's
-    steps = min(gap, _STEADY) / (track.frames[-1] - track.frames[-1 - back])
-    return last + np.array([*(moved * steps), 0.0])
+    moved = (last - earlier)[both, :2].mean(axis=0)  # the body's, not each joint's
+    return last + np.append(moved * min(number - track.frames[-1], _STEADY) / passed, 0.0)
 
 
-def _apart(a: Person, b: Person) -> float:
+def apart(a: Broadcast, b: Broadcast) -> Float[np.ndarray, "..."]:
     """Median distance of the joints that both show, in sizes of the body; of the middles where none is."""
     both = seen(a) & seen(b)
-    size = max(body_size(a), body_size(b), 1e-9)
-    if both.sum() >= 3:
-        return float(np.median(np.linalg.norm((a - b)[both, :2], axis=-1))) / size
-    return float(np.linalg.norm(middle(a) - middle(b))) / size
+    count = both.sum(axis=-1)
+    distance = np.where(both, np.linalg.norm((a - b)[..., :2], axis=-1), np.inf)
+    middle_one = np.maximum(count - 1, 0)[..., None] // 2
+    median = np.take_along_axis(np.sort(distance, axis=-1), middle_one, axis=-1)[..., 0]
+    size = np.maximum(np.maximum(body_size(a), body_size(b)), 1e-9)
+    return np.where(count >= _COMPARABLE, median / size, jump(a, b))
+
+
+def jump(a: Broadcast, b: Broadcast) -> Float[np.ndarray, "..."]:
+    """Distance of two people's middles, in sizes of the body."""
+    size = np.maximum(np.maximum(body_size(a), body_size(b)), 1e-9)
+    return np.asarray(np.linalg.norm(middle(a) - middle(b), axis=-1) / size)
 
 
 def _joined(tracks: list[Track]) -> list[Track]:
     """Pieces put together where the one starts after the other ended, near enough to have walked there."""
     whole: list[Track] = []
     for piece in tracks:
-        best, best_cost = None, 1.0
-        for track in whole:
-            gap = piece.frames[0] - track.frames[-1]
-            if gap <= 0:
-                continue
-            near = min(_NEAR + _NEAR_PER_FRAME * (gap - 1), _FARTHEST)
-            cost = jump(track.points[-1], piece.points[0]) / near
-            if cost < best_cost:
-                best, best_cost = track, cost
-        if best is None:
+        start = piece.frames[0]
+        before = [track for track in whole if track.frames[-1] < start]
+        if before:
+            ends = np.stack([track.points[-1] for track in before])
+            cost = jump(ends, piece.points[0]) / _reach(before, start)
+        if not before or cost.min() >= 1.0:
             whole.append(Track(list(piece.frames), list(piece.points)))
-        else:
-            best.frames.extend(piece.frames)
-            best.points.extend(piece.points)
+            continue
+        track = before[int(cost.argmin())]
+        track.frames.extend(piece.frames)
+        track.points.extend(piece.points)
     return whole
 
 
-def jump(a: Person, b: Person) -> float:
-    """Distance of two people's middles, in sizes of the body."""
-    return float(np.linalg.norm(middle(a) - middle(b)) / max(body_size(a), body_size(b), 1e-9))
-
-
 def crossings(person: Track, others: Sequence[Track]) -> list[int]:
-    """Frames in which somebody else is, or was last seen, so near that the two could be confused."""
-    found = set()
-    place = dict(zip(person.frames, person.points, strict=True))
+    """Frames in which somebody else is so near that the two could be confused."""
+    found: set[int] = set()
     for other in others:
-        near = [n for n, points in zip(other.frames, other.points, strict=True)
-                if n in place and _apart(place[n], points) < CROSSING]  # fmt: skip
-        found.update(near)
+        frames, mine, theirs = np.intersect1d(person.frames, other.frames, return_indices=True)
+        if len(frames):
+            distance = apart(
+                np.stack([person.points[i] for i in mine]), np.stack([other.points[i] for i in theirs])
+            )
+            found.update(frames[distance < CROSSING].tolist())
     return sorted(found)
 
 
-def seen(person: Person) -> Bool[np.ndarray, "joints"]:
+def seen(people: People) -> Bool[np.ndarray, "*batch joints"]:
     """Joints with a place and a score."""
-    return np.isfinite(person[:, :2]).all(axis=-1) & (person[:, 2] > 0)
+    return np.isfinite(people[..., :2]).all(axis=-1) & (people[..., 2] > 0)
 
 
-def middle(person: Person) -> Float[np.ndarray, "2"]:
+def middle(people: People) -> Float[np.ndarray, "*batch 2"]:
     """Mean of the joints seen, pixels."""
-    return person[seen(person), :2].mean(axis=0)
+    there = seen(people)
+    total = np.where(there[..., None], people[..., :2], 0.0).sum(axis=-2)
+    return total / np.maximum(there.sum(axis=-1), 1)[..., None]
 
 
-def body_size(person: Person) -> float:
+def body_size(people: People) -> Float[np.ndarray, "*batch"]:
     """Diagonal of the box about the joints seen, pixels."""
-    return float(np.linalg.norm(np.ptp(person[seen(person), :2], axis=0)))
+    there = seen(people)[..., None]
+    low = np.where(there, people[..., :2], np.inf).min(axis=-2)
+    high = np.where(there, people[..., :2], -np.inf).max(axis=-2)
+    return np.asarray(np.linalg.norm(high - low, axis=-1))

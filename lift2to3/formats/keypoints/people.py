@@ -14,7 +14,7 @@ import numpy as np
 from lift2to3.formats.keypoints.detections import distinct
 from lift2to3.formats.keypoints.found import Detection, Detections, Found, Person
 from lift2to3.formats.keypoints.frames import frame_numbers
-from lift2to3.formats.keypoints.linking import Track, crossings, jump, link, middle, seen
+from lift2to3.formats.keypoints.linking import Track, crossings, jump, link, middle
 from lift2to3.formats.keypoints.scores import as_confidence
 from lift2to3.keypoints import is_missing
 
@@ -81,7 +81,7 @@ def _tracks(found: Detections, path: Path) -> tuple[dict[str, Track], list[int],
     """People by name, who is seen most and best first; all frames' numbers; whether names are the file's."""
     frames = distinct([*found.frames, *(row.frame for row in found.rows)])
     scored = [row._replace(points=points) for row, points in _cleaned(found, path)]
-    rows = [row for row in scored if seen(row.points).any()]
+    rows = [row for row in scored if (row.points[:, 2] > 0).any()]
     if not rows:
         raise ValueError(f"{path}: no person in any of its {len(frames)} frames; nothing to lift")
     counts = {len(row.points) for row in rows}
@@ -202,7 +202,7 @@ def _warn_of_doubt(tracks: Mapping[str, Track], chosen: str, path: Path) -> None
 def _warn_of_jumps(pieces: Sequence[Track], path: Path) -> None:
     """Say where a person who is alone moves as nobody can."""
     for before, after in pairwise(pieces):
-        if jump(before.points[-1], after.points[0]) > _JUMP:
+        if float(jump(before.points[-1], after.points[0])) > _JUMP:
             warnings.warn(
                 f"{path}: the person is somewhere else in frame {after.frames[0]} than in frame "
                 f"{before.frames[-1]}; two people, or a cut, in one file? wanted one person's shot",

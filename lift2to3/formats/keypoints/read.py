@@ -36,6 +36,7 @@ from lift2to3.formats.keypoints.scores import as_confidence
 from lift2to3.guarded_files import guarded
 from lift2to3.keypoints import Keypoints, as_keypoints, as_rate
 from lift2to3.skeletons import ALSO_READ, SKELETONS, Skeleton, get_skeleton
+from lift2to3.told import gathered_warnings
 
 _JSON: Final[Mapping[str, Any]] = {
     "own": own_json, "openpose": openpose, "mediapipe": mediapipe, "ultralytics": ultralytics,
@@ -104,9 +105,11 @@ def read_people(
     path = Path(path)
     found = _found(path, format)
     people = every_person(found, path) if isinstance(found, Detections) else {"1": found}
-    with warnings.catch_warnings():  # what is taken for granted is so for all alike: said once
-        warnings.simplefilter("once", UserWarning)
-        return {name: _checked(clip, path, skeleton, fps, size) for name, clip in people.items()}
+    with gathered_warnings() as texts:  # what is taken for granted is so for all alike: said once
+        checked = {name: _checked(clip, path, skeleton, fps, size) for name, clip in people.items()}
+    for text in texts:
+        warnings.warn(text, stacklevel=2)
+    return checked
 
 
 def _found(path: Path, format: str | None) -> Found | Detections:
