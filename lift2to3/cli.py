@@ -8,13 +8,22 @@ from collections.abc import Sequence
 
 import tyro
 
+from lift2to3.commands.doctor import doctor
 from lift2to3.commands.evaluate import evaluate
 from lift2to3.commands.export import export
 from lift2to3.commands.feet import feet
 from lift2to3.commands.lift import demo, lift
 from lift2to3.commands.view import view
 
-COMMANDS = {"demo": demo, "eval": evaluate, "export": export, "feet": feet, "lift": lift, "view": view}
+COMMANDS = {
+    "demo": demo,
+    "doctor": doctor,
+    "eval": evaluate,
+    "export": export,
+    "feet": feet,
+    "lift": lift,
+    "view": view,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -59,6 +59,7 @@ def lift(
     seed: Count = 0,
     feet: bool = True,
     refine: bool = False,
+    stature: Annotated[float | None, optional("METRES")] = None,
     force: bool = False,
     overlay: Annotated[Path | None, optional("VIDEO")] = None,
 ) -> None:
@@ -80,6 +81,7 @@ def lift(
         feet: refine the feet where the keypoints show heels and toes.
         refine: then fit a posed body to the keypoints, from the lifted motion on: closer, smoother, and feet
             that slide less, for about 0.3 s per second of motion. Also writes body.npz.
+        stature: how tall the person is, where that is far from an adult's 1.7 m: a child.
         force: write a result that cannot be, such as a person of 4 m, all the same.
         overlay: the video that the keypoints are from: writes overlay.mp4, the same with the skeleton.
     """
@@ -96,7 +98,7 @@ def lift(
     prepare_folder(out, MOTION_FILE, BODY_FILE, PICTURE_FILE, PAGE_FILE, OVERLAY_FILE)
     motion, written, _ = _lift_and_write(
         observed, calibrated, out, weights, steps=steps, samples=samples, seed=seed, feet=feet, refine=refine,
-        force=force,
+        stature=stature, force=force,
     )  # fmt: skip
     write_report(motion, observed, calibrated, out / PAGE_FILE, keypoints.stem, notes)
     print_report("lift2to3", summary_rows(motion, observed, calibrated), [*notes, *motion.warnings])
@@ -135,7 +137,7 @@ def demo(out: Folder = Path("lift2to3_demo"), weights: Weights = "small", seed: 
 
 
 def _lift_and_write(
-    keypoints: Keypoints, camera: Camera, out: Path, weights: str, **how: int | bool | None
+    keypoints: Keypoints, camera: Camera, out: Path, weights: str, **how: float | bool | None
 ) -> tuple[Motion, list[str], float]:
     """The motion; what is in ``out`` of it (motion, body where it has one, picture); seconds of lifting."""
     from lift2to3.pipeline.lift import Lifter

@@ -79,7 +79,7 @@ def canonical_clip(keypoints: Keypoints, camera: Camera, config: MultiViewConfig
         ValueError: camera and keypoints that cannot belong together.
     """
     observed = observe(keypoints, camera)
-    check_setup(camera, observed.n, observed.confidence)
+    check_setup(keypoints, camera, observed)
     resampled = observed.at_model_rate
     n, confidence = resampled.n.astype(np.float32), resampled.confidence.astype(np.float32)
     view = View(camera.R.astype(np.float32), camera.t.astype(np.float32))  # type: ignore[arg-type]
