@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import tyro
 
+from lift2to3.commands.calibrate import calibrate
 from lift2to3.commands.doctor import doctor
 from lift2to3.commands.evaluate import evaluate
 from lift2to3.commands.export import export
@@ -16,14 +17,9 @@ from lift2to3.commands.lift import demo, lift
 from lift2to3.commands.view import view
 
 COMMANDS = {
-    "demo": demo,
-    "doctor": doctor,
-    "eval": evaluate,
-    "export": export,
-    "feet": feet,
-    "lift": lift,
-    "view": view,
-}
+    "calibrate": calibrate, "demo": demo, "doctor": doctor, "eval": evaluate, "export": export, "feet": feet,
+    "lift": lift, "view": view,
+}  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

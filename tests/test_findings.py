@@ -197,7 +197,7 @@ def test_a_child_is_told_its_stature(place: str, stature_m: float) -> None:
     wrong = found(film(walk(stature_m=stature_m), right), right)
     assert len(wrong) == 1 and not wrong[0].severe
     told = float(wrong[0].text.split("--stature ")[1].split(")")[0])
-    assert told == pytest.approx(stature_m, rel=0.1)
+    assert told == pytest.approx(stature_m, rel=0.12)
 
 
 @pytest.mark.parametrize("share", [0.75, 1.25])

@@ -73,8 +73,8 @@ def _wide(setup: Setup, focal: float) -> Camera:
 def _other_lens(setup: Setup, focal: float, dist: tuple[float, ...], fisheye: bool, given: bool) -> Planted:
     """Filmed through a lens that the calibration does not know (or takes for an ordinary one)."""
     plain = _wide(setup, focal)
-    true = dataclasses.replace(plain, dist=dist, fisheye=fisheye)
-    return setup.film(true), dataclasses.replace(plain, dist=dist) if given else plain
+    true = dataclasses.replace(plain, dist=np.array(dist), fisheye=fisheye)
+    return setup.film(true), dataclasses.replace(plain, dist=np.array(dist)) if given else plain
 
 
 def _turned(setup: Setup) -> Planted:
