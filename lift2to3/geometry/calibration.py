@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -91,7 +91,7 @@ def find_board(picture: np.ndarray, board: Board) -> View | None:
         corners, ids, _, _ = cv2.aruco.CharucoDetector(board.charuco).detectBoard(grey)
         if ids is None or len(ids) < _FEWEST_CORNERS:
             return None
-        places = np.asarray(board.charuco.getChessboardCorners(), np.float64)[np.ravel(ids)]
+        places = np.asarray(board.charuco.getChessboardCorners(), np.float64)[np.ravel(ids).astype(int)]
         return View(places * [1, -1, 1], np.asarray(corners, np.float64).reshape(-1, 2))
     seen, corners = cv2.findChessboardCornersSB(
         grey, (board.columns, board.rows), flags=cv2.CALIB_CB_ACCURACY
@@ -125,7 +125,7 @@ def calibrate_lens(views: Sequence[View], size: tuple[int, int], fisheye: bool =
     pixels = [view.pixels.astype(np.float32)[None] for view in views]
     try:
         if fisheye:
-            names = cv2 if hasattr(cv2, "CALIB_RECOMPUTE_EXTRINSIC") else cv2.fisheye  # OpenCV 5, and 4
+            names: Any = cv2 if hasattr(cv2, "CALIB_RECOMPUTE_EXTRINSIC") else cv2.fisheye  # OpenCV 5, and 4
             flags = names.CALIB_RECOMPUTE_EXTRINSIC | names.CALIB_FIX_SKEW
             K0, d0 = np.diag([size[0] / 2.5, size[0] / 2.5, 1.0]), np.zeros((4, 1))
             K0[:2, 2] = np.array(size) / 2

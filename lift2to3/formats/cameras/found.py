@@ -130,7 +130,8 @@ def camera_of_table(
     left = tuple(
         str(key) for key, value in table.items() if key not in taken and value not in (None, 0, False, "")
     )
-    return FoundCamera(**fields | {"names": tuple(dict.fromkeys((*names, *own))), "unknown": left} | known)
+    fields |= {"names": tuple(dict.fromkeys((*names, *own))), "unknown": left} | known
+    return FoundCamera(**fields)
 
 
 def looks_like_camera(table: Any) -> bool:
