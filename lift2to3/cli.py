@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import tyro
 
+from lift2to3.commands.calibrate import calibrate
+from lift2to3.commands.doctor import doctor
 from lift2to3.commands.evaluate import evaluate
 from lift2to3.commands.export import export
 from lift2to3.commands.feet import feet
@@ -15,7 +17,10 @@ from lift2to3.commands.lift import demo, lift
 from lift2to3.commands.view import view
 from lift2to3.quoting import message
 
-COMMANDS = {"demo": demo, "eval": evaluate, "export": export, "feet": feet, "lift": lift, "view": view}
+COMMANDS = {
+    "calibrate": calibrate, "demo": demo, "doctor": doctor, "eval": evaluate, "export": export, "feet": feet,
+    "lift": lift, "view": view,
+}  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -66,6 +66,7 @@ def lift(
     seed: Count = 0,
     feet: bool = True,
     refine: bool = False,
+    stature: Annotated[float | None, optional("METRES")] = None,
     force: bool = False,
     overlay: Annotated[Path | None, optional("VIDEO")] = None,
     person: Person = None,
@@ -90,6 +91,7 @@ def lift(
         feet: refine the feet where the keypoints show heels and toes.
         refine: then fit a posed body to the keypoints, from the lifted motion on: closer, smoother, and feet
             that slide less, for about 0.3 s per second of motion. Also writes body.npz.
+        stature: how tall the person is, where that is far from an adult's 1.7 m: a child.
         force: write a result that cannot be, such as a person of 4 m, all the same.
         overlay: the video that the keypoints are from: writes overlay.mp4, the same with the skeleton.
         person: whom, where the file holds several people: the tracker's id or a number, several ids of one
@@ -109,7 +111,8 @@ def lift(
         people = read_people(*given) if everybody else {}
         observed = next(iter(people.values())) if everybody else read_keypoints(*given, person)
     how = {
-        "steps": steps, "samples": samples, "seed": seed, "feet": feet, "refine": refine, "force": force
+        "steps": steps, "samples": samples, "seed": seed, "feet": feet, "refine": refine, "stature": stature,
+        "force": force,
     }  # fmt: skip
     if everybody:
         from lift2to3.commands.lift_people import lift_people

@@ -19,7 +19,7 @@ PAGE_FILE, TEXT_FILE, OVERLAY_FILE = "report.html", "report.txt", "overlay.mp4"
 
 
 def lift_and_write(
-    keypoints: Keypoints, camera: Camera, out: Path, weights: str, **how: int | bool | None
+    keypoints: Keypoints, camera: Camera, out: Path, weights: str, **how: float | bool | None
 ) -> tuple[Motion, list[str], float]:
     """The motion; what is in ``out`` of it (motion, body where it has one, picture); seconds of lifting."""
     from lift2to3.pipeline.lift import Lifter

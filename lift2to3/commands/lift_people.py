@@ -28,7 +28,7 @@ def lift_people(
     weights: str,
     title: str,
     notes: Sequence[str],
-    **how: int | bool | None,
+    **how: float | bool | None,
 ) -> None:
     """Lift each person and write a folder for each, one report page and one glb with all.
 

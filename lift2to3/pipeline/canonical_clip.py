@@ -80,10 +80,12 @@ def canonical_clip(keypoints: Keypoints, camera: Camera, config: MultiViewConfig
     Raises:
         ValueError: camera and keypoints that cannot belong together.
     """
-    observed, told = clean(observe(without_far_outside(keypoints, camera.size), camera))
+    keypoints = without_far_outside(keypoints, camera.size)
+    observed = observe(keypoints, camera)
+    check_setup(keypoints, camera, observed)
+    observed, told = clean(observed)
     for text in told:
         warnings.warn(text, stacklevel=2)
-    check_setup(camera, observed.n, observed.confidence)
     turn, resampled = unroll(camera.R), observed.at_model_rate
     n = (resampled.n @ turn[:2, :2].T).astype(np.float32)
     confidence = resampled.confidence.astype(np.float32)

@@ -32,6 +32,7 @@ from lift2to3.pipeline.check_foot_input import shows_feet
 from lift2to3.pipeline.check_result import ImpossibleMotion, check_result
 from lift2to3.pipeline.refine_feet import FootRefiner, shipped_refiner
 from lift2to3.pipeline.spread import SpreadCalibration, calibrated
+from lift2to3.pipeline.stature import as_seen_by_adults, as_tall, check_stature
 from lift2to3.pipeline.window_models import (
     DenoisedWindows,
     RegressedWindows,
@@ -111,6 +112,7 @@ class Lifter:
         seed: int = 0,
         feet: bool = True,
         refine: bool = False,
+        stature: float | None = None,
         force: bool = False,
         progress: ProgressCallback | None = None,
     ) -> Motion:
@@ -127,15 +129,18 @@ class Lifter:
             feet: refine the feet (`lift2to3.pipeline.refine_feet`) where the format shows heels and toes.
             refine: then fit a posed body to the keypoints from there on (`lift2to3.pipeline.refine_body`):
                 closer, smoother, slower; the motion's points are that body's, which it keeps.
+            stature: of a child or someone else far from 1.7 m, metres (`lift2to3.pipeline.stature`).
             force: return a result that cannot be, such as a person of 4 m, instead of raising.
             progress: called as windows get done; while a body is refined with ``phase="refining"`` too.
 
         Raises:
             ValueError: camera and keypoints that cannot belong together, steps or samples < 1, or more than
-                one of either where the model does not sample.
+                one of either where the model does not sample, or a stature that nobody has.
             ImpossibleMotion: a result that cannot be (`lift2to3.pipeline.check_result`).
         """
         model = self._sampling(steps, samples)
+        check_stature(stature)
+        camera = as_seen_by_adults(camera, stature)
         use_disk_cache()
         with gathered_warnings() as told:
             clip = canonical_clip(keypoints, camera, model.multiview)
@@ -165,7 +170,7 @@ class Lifter:
             told.append(str(error))
         for text in told:
             warnings.warn(text, stacklevel=2)
-        return motion._replace(warnings=tuple(told))
+        return as_tall(motion, stature)._replace(warnings=tuple(told))
 
     def _sampling(self, steps: int | None, samples: int) -> WindowModel:
         """The model, taking so many steps."""
@@ -233,11 +238,12 @@ def lift(
     seed: int = 0,
     feet: bool = True,
     refine: bool = False,
+    stature: float | None = None,
     force: bool = False,
     progress: ProgressCallback | None = None,
 ) -> Motion:
     """`Lifter.lift` with shipped weights, which are loaded once per process."""
     return _pretrained(weights).lift(
         keypoints, camera, steps=steps, samples=samples, seed=seed, feet=feet, refine=refine,
-        force=force, progress=progress,
+        stature=stature, force=force, progress=progress,
     )  # fmt: skip
