@@ -208,12 +208,13 @@ def test_odd_files_are_refused_in_one_line(attacks, tmp_path, capsys, name):
             ["lift", str(attacks / keypoints), f"--camera={attacks / camera}", f"--out={tmp_path / 'out'}"]
         ) == 2  # fmt: skip
     said = capsys.readouterr().err
-    assert said.count("\n") == 1 and f"{name}: " in said and len(said) < 600
+    where = "op/0.json: " if name == "op" else f"{name}: "
+    assert said.count("\n") == 1 and where in said and len(said) < 600
     assert not (tmp_path / "out").exists()
 
 
 def test_a_camera_s_size_is_two_numbers(attacks):
-    with pytest.raises(ValueError, match=r"cam_size\.json: camera size: wanted shape \(2,\), found \(\)"):
+    with pytest.raises(ValueError, match=r"cam_size\.json: camera size: wanted shape \(2,\), .*found \(\)"):
         read_camera(attacks / "cam_size.json")
     with pytest.raises(ValueError, match="camera t: wanted numbers up to 1e"):
         Camera(np.diag([900.0, 900, 1]), np.eye(3), [0, 0, 1e30], (10, 10))
@@ -304,7 +305,8 @@ def test_messages_quote_a_little_of_the_input_and_no_commands(tmp_path, capsys):
     assert message("wanted:\n  a\x1b[2J\tb é 人") == "wanted: a\\x1b[2J b é 人"
     path = tmp_path / "a\x1b[31m.json"
     path.write_text(json.dumps({"keypoints": [[list(range(10**5))]]}))
-    assert main(["lift", str(path), "--camera=c.json", f"--out={tmp_path / 'out'}"]) == 2
+    camera = Camera(np.diag([900.0, 900, 1]), np.eye(3), [0, 0, 1], (10, 10)).save(tmp_path / "c.json")
+    assert main(["lift", str(path), f"--camera={camera}", f"--out={tmp_path / 'out'}"]) == 2
     said = capsys.readouterr().err
     assert len(said) < 1500 and "\x1b" not in said and "a\\x1b[31m.json" in said
 
