@@ -86,6 +86,8 @@ def _bytes_needed(file: IO[bytes] | zipfile.ZipExtFile) -> int:
     if version not in read:
         raise ValueError(f"a header of version {version}; wanted 1.0 or 2.0")
     shape, _, dtype = read[version](file)
+    if dtype.kind == "c":
+        raise ValueError("complex numbers; wanted real ones")
     return 0 if dtype.hasobject else math.prod(shape) * max(dtype.itemsize, 1)
 
 

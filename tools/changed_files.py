@@ -53,7 +53,9 @@ def _hostile(draw: np.random.Generator, kind: Kind) -> Any:
 def _changed_tree(tree: Any, draw: np.random.Generator, kind: Kind) -> Any:
     """A copy in which one value, somewhere, is another, or is gone, or is there a million times."""
     tree = copy.deepcopy(tree)
-    holder, key, value = None, None, tree
+    holder: Any = None
+    key: Any = None
+    value = tree
     while isinstance(value, dict | list) and len(value) and (holder is None or draw.random() < 0.8):
         keys = list(value) if isinstance(value, dict) else range(len(value))
         holder, key = value, keys[draw.integers(len(keys))]

@@ -69,7 +69,7 @@ def _pack(path: Path) -> None:
         clip="walk", subject="me", family="two", fps=30.0, uneven_floor=False, joint_names=("a", "b"),
         parents=np.array([-1, 0]), rest_offsets=np.ones((2, 3), np.float32),
         root_translation=np.ones((FRAMES, 3), np.float32),
-        rotations=np.tile(np.float32([1, 0, 0, 0]), (FRAMES, 2, 1)),
+        rotations=np.tile(np.array([1, 0, 0, 0], np.float32), (FRAMES, 2, 1)),
         points_world=np.ones((FRAMES, 38, 3), np.float32), contacts=np.ones((FRAMES, 4), bool),
     )  # fmt: skip
     write_packed(path, [clip])

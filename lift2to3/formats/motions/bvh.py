@@ -269,8 +269,7 @@ def _rate(frame_time: str) -> float:
     elsewhere: 0.0333667 is 30000/1001, not 30.
     """
     seconds = float(frame_time)
-    last_digit = float(Decimal(1).scaleb(int(Decimal(frame_time).as_tuple().exponent)))
-    near = last_digit + 1e-12 * seconds
+    near = float(Decimal(1).scaleb(int(Decimal(frame_time).as_tuple().exponent))) + 1e-12 * seconds
     whole = float(round(1 / seconds))
     if whole > 0 and abs(1 / whole - seconds) <= near and abs(whole * seconds - 1) < 2.5e-3:
         return whole
@@ -389,5 +388,4 @@ def _write_joint(file: TextIO, body: FileBody, row: int, order: str, scale: floa
 
 
 def _offset(metres: Float[np.ndarray, "3"], scale: float) -> str:
-    x, y, z = metres * scale
-    return f"OFFSET {x:.7f} {y:.7f} {z:.7f}\n"
+    return "OFFSET {:.7f} {:.7f} {:.7f}\n".format(*(metres * scale))
