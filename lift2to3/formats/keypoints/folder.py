@@ -36,9 +36,10 @@ def read_folder(path: Path, format: str | None = None) -> Detections:
     for file in files[".json"]:
         table = load_json(file)
         if kind is None or not kind.is_frame(table):
-            kinds = [(m, d) for name, m, d in _OF_A_FRAME if format in (None, name) and m.is_frame(table)]
-            if kind is None and kinds:
-                kind, detector = kinds[0]
+            fits = (row for row in _OF_A_FRAME if format in (None, row[0]) and row[1].is_frame(table))
+            found = None if kind is not None else next(fits, None)
+            if found is not None:
+                _, kind, detector = found
             elif table:  # an empty list is a frame without people
                 raise ValueError(f'{file}: no "people" in it; wanted OpenPose\'s json, a file per frame')
         if table and kind is not None:

@@ -32,8 +32,8 @@ def read(path: Path, program: str | None = None) -> Detections:
         ValueError: the package is not installed, or it cannot read the file.
     """
     try:
-        import xarray
-        from movement.io import load_poses
+        import xarray  # pyright: ignore[reportMissingImports]
+        from movement.io import load_poses  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ValueError(
             f"{path}: read through the package movement, which is not installed; "
@@ -58,7 +58,7 @@ def _program(path: Path) -> str:
     """By ending; of .h5 by what it holds: SLEAP's analysis has tracks, DeepLabCut's a table of pandas."""
     if path.suffix.lower() in (".slp", ".nc"):
         return {".slp": "sleap", ".nc": "movement"}[path.suffix.lower()]
-    import h5py
+    import h5py  # pyright: ignore[reportMissingImports]
 
     with h5py.File(path) as file:
         return "sleap" if "tracks" in file else "deeplabcut"
@@ -107,7 +107,7 @@ def as_dataset(keypoints: Keypoints, person: str = "1") -> Any:
     Raises:
         ImportError: xarray is not installed.
     """
-    import xarray
+    import xarray  # pyright: ignore[reportMissingImports]
 
     frames = keypoints.first_frame + np.arange(len(keypoints.xy_px))
     coords = {
