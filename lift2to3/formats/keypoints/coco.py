@@ -58,10 +58,10 @@ def _images(table: dict[str, Any], path: Path) -> dict[int | str, int | str]:
     if not are_rows(images, "id"):
         raise ValueError(f"{path}: images are no list of id and file_name; wanted COCO's")
     images = [image for image in images if image]
-    videos = Counter(image.get("video_id") for image in images)
+    videos = Counter(str(image.get("video_id")) for image in images)
     if len(videos) > 1:
         raise ValueError(
-            f"{path}: images of {len(videos)} videos ({', '.join(map(str, list(videos)[:8]))}); wanted one "
+            f"{path}: images of {len(videos)} videos ({', '.join(list(videos)[:8])}); wanted one "
             "video: leave only its images and annotations in the file"
         )
     for names in (_NUMBERS, ("file_name",)):
@@ -69,14 +69,14 @@ def _images(table: dict[str, Any], path: Path) -> dict[int | str, int | str]:
         if all(frame is not None for frame in frames):
             break
     else:
-        frames = [as_frame(image["id"]) for image in images]
+        frames = [as_frame(image.get("id")) for image in images]
     twice = [frame for frame, count in Counter(frames).items() if count > 1]
     if twice:
         raise ValueError(
             f"{path}: {len(twice)} frames stand in images more than once, such as {twice[0]!r:.60}; wanted "
             "one video of one camera"
         )
-    ids = [as_frame(image["id"]) for image in images]
+    ids = [as_frame(image.get("id")) for image in images]
     return {
         key: frame for key, frame in zip(ids, frames, strict=True) if key is not None and frame is not None
     }

@@ -68,7 +68,7 @@ def people_of(entry: Any, frame: int | str, source: object) -> Iterator[Detectio
         scores: Any = first_of(person, _SCORES)
         if isinstance(points, dict) and points:
             points, scores = _columns(points, source)
-        if _nesting(points) == 3:  # arrays over all people of the frame
+        if isinstance(points, list) and _nesting(points) == 3:  # arrays over all people of the frame
             beside = scores if isinstance(scores, list) else [None] * len(points)
             for one, its in zip(points, beside, strict=False):
                 numbers = as_person(source, one, its)

@@ -17,6 +17,7 @@ _DECIDES: Final = 2.0
 """An order in which people move so many times less than in any other is the right one."""
 _FEWEST: Final = (10, 100)
 """Numbers may be so many times as many as frames, and so many more."""
+_LARGEST: Final = 2**31
 
 Movement = Callable[[Mapping[int | str, int]], float]
 """How far people move from frame to frame if these are the frames' numbers."""
@@ -130,7 +131,7 @@ def _check(numbers: Sequence[int], source: object) -> None:
     if repeated:
         raise ValueError(f"{source}: frame {repeated[0]} twice; wanted one camera's frames")
     length = ordered[-1] - ordered[0] + 1
-    if ordered[0] < 0 or length > _FEWEST[0] * len(ordered) + _FEWEST[1]:
+    if ordered[0] < 0 or ordered[-1] > _LARGEST or length > _FEWEST[0] * len(ordered) + _FEWEST[1]:
         raise ValueError(
             f"{source}: frame numbers run from {ordered[0]} to {ordered[-1]} but there are only "
             f"{len(ordered)} frames; wanted consecutive frame numbers"

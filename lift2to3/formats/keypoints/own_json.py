@@ -40,7 +40,10 @@ def read(table: Any, path: Path) -> Found:
     skeleton = table.get("skeleton")
     if not isinstance(skeleton, str | None):
         raise ValueError(f"{path}: skeleton is {skeleton!r}; wanted a format's name")
-    points = np.array(rows, dtype=np.float64).reshape(len(frames), joints, 3)
+    try:
+        points = np.array(rows, dtype=np.float64).reshape(len(frames), joints, 3)
+    except OverflowError as error:
+        raise ValueError(f"{path}: a coordinate too large for a number ({error}); wanted pixels") from error
     first = stated_first_frame(path, table.get("first_frame"))
     return Found(points, skeleton, stated_rate(path, table.get("fps")), first)
 

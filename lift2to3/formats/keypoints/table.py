@@ -54,6 +54,8 @@ def read(path: Path) -> Detections:
         cells = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if any(row)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path}: not readable csv ({error})") from error
+    widest = max(map(len, cells), default=0)
+    cells = [row + [""] * (widest - len(row)) for row in cells]
     if len(cells) < 2:
         raise ValueError(f"{path}: {len(cells)} rows; wanted headings, then a row for each frame or joint")
     if cells[0][0].strip().lower() == "scorer":
