@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CAMERA_FILE, LENS_FILE, PICTURE_FILE = "camera.json", "lens.json", "floor.png"
 _VIDEO_FRAMES = 40
+_COVERED = 0.7
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,11 +73,17 @@ def calibrate(
     prepare_folder(out, CAMERA_FILE, LENS_FILE, PICTURE_FILE)
     board = _board(options) if options.board or options.square else None
     known, rows = _lens(pictures, board, fisheye, lens)
+    notes = []
+    if known.coverage < _COVERED:
+        notes.append(
+            f"the board was seen in {known.coverage:.0%} of the picture only, and the lens may be wrong by "
+            "several "
+            "per cent: hold it nearer and into every corner"
+        )
     written = [_write_lens(known, out / LENS_FILE)]
     if floor_picture is None and floor_points is None:
-        print_report(
-            "lift2to3 calibrate", rows, ["the lens alone: --floor-picture or --floor-points place it"]
-        )
+        notes.append("the lens alone: --floor-picture or --floor-points place it")
+        print_report("lift2to3 calibrate", rows, notes)
         print_written(written)
         return
     picture = None if floor_picture is None else _read_picture(floor_picture, known)
@@ -89,7 +96,7 @@ def calibrate(
     if picture is not None:
         written.append(draw_floor(picture, camera, out / PICTURE_FILE))
     rows += [("camera", repr(camera)), ("floor points", f"{len(world)}, missed by {miss_px:.1f} px")]
-    print_report("lift2to3 calibrate", rows, [])
+    print_report("lift2to3 calibrate", rows, notes)
     print_written(written)
 
 

@@ -75,13 +75,14 @@ class View(NamedTuple):
 
 
 class Lens(NamedTuple):
-    """What `calibrate_lens` finds: `Camera`'s fields, and the corners' root mean square miss in pixels."""
+    """What `calibrate_lens` finds: `Camera`'s fields, the corners' mean miss in pixels (rms), `coverage`."""
 
     K: Float[np.ndarray, "3 3"]
     dist: Float[np.ndarray, " coefficients"]
     size: tuple[int, int]
     fisheye: bool
     miss_px: float
+    coverage: float = 1.0
 
 
 def find_board(picture: np.ndarray, board: Board) -> View | None:
@@ -138,7 +139,7 @@ def calibrate_lens(views: Sequence[View], size: tuple[int, int], fisheye: bool =
             f"these pictures do not determine the lens ({error.err}); wanted the board tilted differently "
             "in each"
         ) from error
-    lens = Lens(np.asarray(K), np.ravel(dist), size, fisheye, float(miss))
+    lens = Lens(np.asarray(K), np.ravel(dist), size, fisheye, float(miss), coverage(views, size))
     middle = np.abs(lens.K[:2, 2] / size - 0.5).max()
     if not np.isfinite(lens.K).all() or lens.miss_px > _LARGEST_MISS_PX or middle > 0.3:
         raise ValueError(
@@ -147,6 +148,12 @@ def calibrate_lens(views: Sequence[View], size: tuple[int, int], fisheye: bool =
             "pictures sharp?"
         )
     return lens
+
+
+def coverage(views: Sequence[View], size: tuple[int, int]) -> float:
+    """Share of the picture's sixteen parts that held a corner: a lens is only known where the board was."""
+    cells = np.concatenate([view.pixels for view in views]) * 4 // np.array(size)
+    return len(np.unique(cells.clip(0, 3), axis=0)) / 16
 
 
 def place_camera(
@@ -165,7 +172,8 @@ def place_camera(
     Raises:
         ValueError: too few points, on a line, out of the lens, or missed by far.
     """
-    points, n = np.asarray(points_world, np.float64), undistort(pixels, lens.K, lens.dist, lens.fisheye)
+    points = np.ascontiguousarray(points_world, np.float64)  # OpenCV takes no slices of a table
+    n = np.ascontiguousarray(undistort(np.ascontiguousarray(pixels), lens.K, lens.dist, lens.fisheye))
     if len(points) < _FEWEST_POINTS or not np.isfinite(n).all():
         raise ValueError(f"{len(points)} points; wanted {_FEWEST_POINTS} or more, all where the lens sees")
     spread = np.linalg.svd(points - points.mean(0), compute_uv=False)
