@@ -268,8 +268,8 @@ def test_what_is_told_mends_it(cases: Path) -> None:
         found(read_keypoints(cases / "fisheye_kp.json"), read_camera(cases / "cams/fisheye_real.json")) == []
     )
     assert found(read_keypoints(cases / "distcoef_kp.json"), read_camera(cases / "cams/distcoef.json")) == []
-    [normalised] = found(read_keypoints(cases / "mediapipe_over_1.json"), read_camera(cases / "camera.json"))
-    assert normalised.name == "normalised"
+    with pytest.raises(ValueError, match="look normalised to 0–1; wanted pixels"):
+        read_keypoints(cases / "mediapipe_over_1.json")
 
 
 def test_cameras_of_all_data_sets_are_in_the_ordinary(shared_data: Path) -> None:

@@ -43,6 +43,7 @@ def test_the_triangulated_points_have_their_canonical_names(shared_data):
     assert len(set(named.values())) == 21
 
 
+@pytest.mark.filterwarnings("ignore:.* is where no body reaches:UserWarning")  # detectors err
 def test_it_runs_over_all_four_cameras(shared_data, tmp_path):
     config = TOOL["Config"](
         shared_data / "real_capture", tmp_path / "out", str(weights_file(tmp_path)), steps=1
