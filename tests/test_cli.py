@@ -86,7 +86,15 @@ def test_lift_writes_motion_and_picture_and_sums_up(
     assert sorted(file.name for file in out.iterdir()) == ["motion.npz", "motion.png", "report.html"]
     motion = load_motion(out / "motion.npz")
     assert motion.joint_names == CANONICAL
-    how = {"steps": None, "samples": 2, "seed": 3, "feet": False, "refine": False, "force": False}
+    how = {
+        "steps": None,
+        "samples": 2,
+        "seed": 3,
+        "feet": False,
+        "refine": False,
+        "stature": None,
+        "force": False,
+    }
     assert calls == [{"weights": "small", **how}]
     said = capsys.readouterr().out
     for words in (
