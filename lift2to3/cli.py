@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from importlib.metadata import version
 
 import tyro
 
@@ -27,8 +28,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (``sys.argv`` by default); returns the exit code: 2 for what the user can mend."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments == ["--version"]:
-        from importlib.metadata import version
-
         print(f"lift2to3 {version('lift2to3')}")
         return 0
     try:
@@ -36,8 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tyro.extras.subcommand_cli_from_dict(
             COMMANDS,
             prog="lift2to3",
-            description="2D keypoints and a calibrated camera in, absolute 3D motion in metres out. "
-            "--version prints the version.",
+            description="2D keypoints and a camera in, absolute 3D motion out; --version prints the version.",
             args=arguments,
         )
     except (ValueError, OSError) as error:
@@ -59,7 +57,3 @@ def _one_line(error: ValueError | OSError) -> str:
         where = f"{error.filename}: " if error.filename else ""
         return message(where + error.strerror[:1].lower() + error.strerror[1:])
     return message(str(error))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

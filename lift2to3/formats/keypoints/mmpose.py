@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from lift2to3.formats.keypoints.detections import are_rows, as_names, frame_of, people_of
-from lift2to3.formats.keypoints.found import Detection, Detections
+from lift2to3.formats.keypoints.found import Detections
+
+frame_people = people_of
+"""Of one frame's list."""
 
 
 def _rows(table: Any) -> Any:
@@ -44,15 +47,6 @@ def recognises(table: Any) -> bool:
 def is_frame(table: Any) -> bool:
     """Whether a json is the list of one frame's people."""
     return are_rows(table, "keypoints") and not any("image_id" in row for row in table if row)
-
-
-def frame_people(table: Any, frame: int | str, source: Path) -> list[Detection]:
-    """The people of one frame's list.
-
-    Raises:
-        ValueError: keypoints that are not numbers.
-    """
-    return list(people_of(table, frame, source))
 
 
 def read(table: Any, path: Path) -> Detections:

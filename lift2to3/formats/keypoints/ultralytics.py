@@ -21,6 +21,9 @@ from lift2to3.formats.keypoints.found import Detection, Detections
 
 _BOX: Final = 5
 
+frame_people = people_of
+"""Of one frame's list."""
+
 
 def recognises(table: Any) -> bool:
     """Whether a json is such a list."""
@@ -35,15 +38,6 @@ def is_frame(table: Any) -> bool:
     return bool(rows) and all(
         isinstance(row.get("keypoints"), dict) and "image_id" not in row for row in rows
     )
-
-
-def frame_people(table: Any, frame: int | str, source: Path) -> list[Detection]:
-    """The people of one frame's list.
-
-    Raises:
-        ValueError: keypoints that are not numbers.
-    """
-    return list(people_of(table, frame, source))
 
 
 def read(table: Any, path: Path) -> Detections:
