@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from tiny import camera, film, walk
 
-from lift2to3 import as_keypoints
+from lift2to3 import Keypoints, as_keypoints
+from lift2to3.cli import main
 from lift2to3.observations import Observations, observe
-from lift2to3.pipeline.clean_observations import clean
+from lift2to3.pipeline.clean_observations import clean, cleaned
 from lift2to3.skeletons import INDEX, rows_by_side
 
 FRAMES = 90
@@ -101,3 +102,22 @@ def test_two_frames_are_enough_for_a_point_far_off():
     observed = observe(as_keypoints(keypoints.xy_px[:2], None, "halpe26", 30.0), camera())
     assert clean(observed)[1] == ()
     assert "left_wrist" in clean(moved(observed, "left_wrist", 0.6, slice(0, 1)))[1][0]
+
+
+def wrist_off() -> Keypoints:
+    """A walk whose first frame has the number 100, its left wrist far off in frame 140."""
+    keypoints = film(walk(FRAMES), camera(), "halpe26")
+    xy = keypoints.xy_px.copy()
+    xy[40, keypoints.skeleton.rows == INDEX["left_wrist"]] += 600
+    return as_keypoints(xy, None, "halpe26", 30.0, first_frame=100)
+
+
+def test_frames_are_counted_as_in_the_video():
+    with pytest.warns(UserWarning, match="left_wrist is where no body reaches in frame 140;"):
+        cleaned(wrist_off(), camera())
+
+
+def test_the_doctor_tells_of_it_too(tmp_path, capsys):
+    keypoints, at = wrist_off().save(tmp_path / "kp.npz"), camera().save(tmp_path / "camera.json")
+    assert main(["doctor", str(keypoints), str(at)]) == 0
+    assert "left_wrist is where no body reaches in frame 140" in " ".join(capsys.readouterr().out.split())

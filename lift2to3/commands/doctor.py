@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from lift2to3.commands.arguments import AS_IT_SAYS, CameraOptions, Format, KeypointsFile, Rate, as_format
+from lift2to3.commands.arguments import (
+    AS_IT_SAYS,
+    CameraOptions,
+    FileFormat,
+    Format,
+    KeypointsFile,
+    Person,
+    Rate,
+    as_format,
+)
 from lift2to3.commands.output import print_report
 from lift2to3.told import gathered_warnings
 
@@ -21,6 +30,8 @@ def doctor(
     skeleton: Format = None,
     fps: Rate = None,
     reading: CameraOptions = AS_IT_SAYS,
+    person: Person = None,
+    format: FileFormat = None,
 ) -> None:
     """Say what the keypoints and their camera are, and what is wrong with them; lifts nothing.
 
@@ -32,14 +43,20 @@ def doctor(
         skeleton: the keypoints' format where the file does not state it.
         fps: frames per second of the clip where the file does not state it.
         reading: how to read the camera's file where it does not say everything itself.
+        person: whom, where the file holds several people, as for lift.
+        format: what wrote the keypoints, where their file does not show it, as for lift.
     """
     from lift2to3.formats.keypoints.read import read_keypoints
+    from lift2to3.pipeline.clean_observations import cleaned
     from lift2to3.pipeline.findings import another_format
     from lift2to3.pipeline.setup_report import camera_rows, keypoint_rows, person_rows, said_findings
 
     with gathered_warnings() as notes:
-        observed = read_keypoints(keypoints, as_format(skeleton), fps)
         seen = None if camera is None else reading.read(camera)
+        size = None if seen is None else seen.size
+        observed = read_keypoints(keypoints, as_format(skeleton), fps, format, size, person)
+        if seen is not None:
+            cleaned(observed, seen)  # warns as lift does
     rows: list[tuple[str, str]] = keypoint_rows(observed)
     if seen is None:
         other = another_format(observed)

@@ -6,7 +6,6 @@ overlapping windows. Out: blended windows → smoothed → the user's world and 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -17,12 +16,12 @@ from jaxtyping import Float, Int
 from lift2to3.conventions import MODEL_FPS
 from lift2to3.geometry.cameras import Camera, View
 from lift2to3.geometry.rigs import Frame, unroll
-from lift2to3.keypoints import Keypoints, without_far_outside
+from lift2to3.keypoints import Keypoints
 from lift2to3.models.multiview import MultiViewConfig, frame_of
 from lift2to3.motion import Motion
 from lift2to3.observations import Observations, observe
 from lift2to3.pipeline.check_setup import check_setup
-from lift2to3.pipeline.clean_observations import clean
+from lift2to3.pipeline.clean_observations import cleaned
 from lift2to3.pipeline.windows import supported, window_starts
 from lift2to3.progress import ProgressCallback
 from lift2to3.resample import resample_points
@@ -80,12 +79,8 @@ def canonical_clip(keypoints: Keypoints, camera: Camera, config: MultiViewConfig
     Raises:
         ValueError: camera and keypoints that cannot belong together.
     """
-    keypoints = without_far_outside(keypoints, camera.size)
-    observed = observe(keypoints, camera)
-    check_setup(keypoints, camera, observed)
-    observed, told = clean(observed)
-    for text in told:
-        warnings.warn(text, stacklevel=2)
+    check_setup(keypoints, camera, observe(keypoints, camera))
+    observed = cleaned(keypoints, camera)
     turn, resampled = unroll(camera.R), observed.at_model_rate
     n = (resampled.n @ turn[:2, :2].T).astype(np.float32)
     confidence = resampled.confidence.astype(np.float32)

@@ -7,6 +7,7 @@ sure of it. What is left out or swapped back here is far outside what people do;
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from typing import Final
 
 import numpy as np
@@ -14,7 +15,9 @@ from jaxtyping import Bool, Float
 from scipy.ndimage import median_filter
 
 from lift2to3.fit.body_prior import load_body_prior
-from lift2to3.observations import Observations
+from lift2to3.geometry.cameras import Camera
+from lift2to3.keypoints import Keypoints, without_far_outside
+from lift2to3.observations import Observations, observe
 from lift2to3.skeletons import CANONICAL, INDEX, PARENTS, TREE_ORDER, rows_by_side
 
 _SLACK: Final = 2.5
@@ -44,11 +47,21 @@ _SWAP_FPS: Final = 14.0  # at lower rates people turn round between two frames
 _GAP_S: Final = 0.15
 
 
-def clean(observed: Observations) -> tuple[Observations, tuple[str, ...]]:
+def cleaned(keypoints: Keypoints, camera: Camera) -> Observations:
+    """Keypoints normalised and `clean`, those far outside the picture missing; warns of what is mended."""
+    keypoints = without_far_outside(keypoints, camera.size)
+    observed, told = clean(observe(keypoints, camera), keypoints.first_frame)
+    for text in told:
+        warnings.warn(text, stacklevel=2)
+    return observed
+
+
+def clean(observed: Observations, first_frame: int = 0) -> tuple[Observations, tuple[str, ...]]:
     """Without points that no body explains, and with left and right where they belong.
 
     Args:
         observed: of one person, at the clip's own rate.
+        first_frame: the number of its first frame, by which sentences count.
 
     Returns:
         The same with those points missing and stretches swapped back, and a sentence for each joint or limb
@@ -63,14 +76,13 @@ def clean(observed: Observations) -> tuple[Observations, tuple[str, ...]]:
             mask = swapped[:, None]
             confidence[:, rows] = np.where(mask, confidence[:, rows[::-1]], confidence[:, rows])
             n[:, rows] = np.where(mask[..., None], n[:, rows[::-1]], n[:, rows])
-            where = _frames(np.asarray(swapped.any(1)))
+            where = _frames(np.asarray(swapped.any(1)), first_frame)
             told.append(f"left and right {limb} change places in {where}: they are swapped back there")
     wrong = _unreachable(n, confidence > 0, scale)
     wrong |= _spikes(n, (confidence > 0) & ~wrong, scale, observed.fps)
     for row in np.flatnonzero(wrong.any(0)):
-        told.append(
-            f"{CANONICAL[row]} is where no body reaches in {_frames(wrong[:, row])}; it is left out there"
-        )
+        where = _frames(wrong[:, row], first_frame)
+        told.append(f"{CANONICAL[row]} is where no body reaches in {where}; it is left out there")
     if not told:
         return observed, ()
     confidence[wrong] = 0.0
@@ -78,9 +90,9 @@ def clean(observed: Observations) -> tuple[Observations, tuple[str, ...]]:
     return dataclasses.replace(observed, n=n, confidence=confidence), tuple(told)
 
 
-def _frames(mask: Bool[np.ndarray, " time"]) -> str:
+def _frames(mask: Bool[np.ndarray, " time"], first_frame: int) -> str:
     """As a person says it: ``frame 7``, ``12 frames (40 to 51)``, ``9 frames (3 to 88, 4 stretches)``."""
-    at = np.flatnonzero(mask)
+    at = first_frame + np.flatnonzero(mask)
     if len(at) == 1:
         return f"frame {at[0]}"
     stretches = 1 + int((np.diff(at) > 1).sum())

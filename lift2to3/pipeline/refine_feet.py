@@ -42,8 +42,9 @@ from lift2to3.models.foot_lifter import (
 )
 from lift2to3.models.params import Params, describe, merge
 from lift2to3.motion import BodyMotion, Motion, check_body
-from lift2to3.observations import Observations, observe
+from lift2to3.observations import Observations
 from lift2to3.pipeline.check_foot_input import check_feet, check_keypoints, check_views, warn_if_swapped
+from lift2to3.pipeline.clean_observations import cleaned
 from lift2to3.representation import FOOT_ROWS, in_box, person_box
 from lift2to3.resample import bridge_gaps, resample_linearly, resample_rotations
 from lift2to3.skeletons import rows_by_side
@@ -162,7 +163,7 @@ class FootRefiner:
             check_views(views, len(body.rotations))
         frames, points = body.posed()
         views = _still(camera, len(frames)) if views is None else views
-        offsets, observed = body.rest_offsets.astype(float), observe(keypoints, camera)
+        offsets, observed = body.rest_offsets.astype(float), cleaned(keypoints, camera)
         corrections = self.corrections(frames, points, offsets, body.valid, observed, views, floor)
         rotations = body.rotations.copy()
         rotations[:, _ANKLES] = (body.rotations[:, _ANKLES] @ corrections).astype(rotations.dtype)
